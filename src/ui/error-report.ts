@@ -1,0 +1,87 @@
+import {Errors} from '@oclif/core'
+import {printable, VilbertError} from '../errors.js'
+
+/** Everything a user or a program may want to know about a failure; the `--json` form is `{error: …}` of it. */
+export type ErrorReport = {
+  /** Stable reason such as `E_CONFIG`; `E_USAGE` for a wrong command line, `E_UNEXPECTED` for our own mistakes. */
+  readonly code: string
+  /** One sentence: what is wrong and where. */
+  readonly message: string
+  readonly next: string | undefined
+  readonly exitCode: number
+  /** Single problems, where one failure has several (a configuration file). */
+  readonly problems?: readonly unknown[]
+}
+
+/** Puts any thrown value into the one form in which failures are shown. */
+export function reportError(error: unknown): ErrorReport {
+  if (error instanceof VilbertError) {
+    const {code, message, next, exitCode} = error
+    const problems = 'problems' in error && Array.isArray(error.problems) ? {problems: error.problems} : {}
+    return {code, message, next, exitCode, ...problems}
+  }
+  if (error instanceof Errors.CLIError) {
+    const next = error.suggestions?.join(' ')
+    return {code: 'E_USAGE', message: usageSentence(error.message), next, exitCode: error.oclif.exit ?? 2}
+  }
+  const message = `Something failed that should not: ${errorMessage(error)}`
+  return {
+    code: 'E_UNEXPECTED',
+    message,
+    next: 'Run it again with --verbose and report what it prints.',
+    exitCode: 1,
+  }
+}
+
+/** Writes a failure for people: a sentence, its causes, the next step; with `verbose` stacks and tracebacks too. */
+export function errorText(error: unknown, options: {readonly verbose: boolean}): string {
+  const report = reportError(error)
+  const causes = causesOf(error)
+  const lines = [`Error: ${report.message}`]
+  for (const cause of causes) lines.push(`Cause: ${errorMessage(cause)}`)
+  if (report.next !== undefined) lines.push(`Next: ${report.next}`)
+  if (options.verbose) {
+    lines.push(`Code: ${report.code} (exit code ${report.exitCode})`)
+    for (const each of [error, ...causes]) lines.push(...traces(each))
+  }
+  return `${lines.join('\n')}\n`
+}
+
+/** oclif lists mistakes over several lines and repeats how to get help; a sentence is enough. */
+function usageSentence(message: string): string {
+  const lines = message
+    .split('\n')
+    .map((line) => line.trim().replace(/\s+/g, ' '))
+    .filter(
+      (line) =>
+        line.length > 0 && !/^(The following errors? occurred:|See more help with --help)$/.test(line),
+    )
+  return lines.join('; ').replaceAll(':;', ':')
+}
+
+/** The chain of causes, cut where it bites its own tail. */
+function causesOf(error: unknown): unknown[] {
+  const chain: unknown[] = []
+  let current = error
+  while (current instanceof Error && current.cause !== undefined && !chain.includes(current.cause)) {
+    current = current.cause
+    chain.push(current)
+  }
+  return chain
+}
+
+/** A cause's message may come from outside and span lines; here it has one line. */
+function errorMessage(error: unknown): string {
+  const text = error instanceof Error ? error.message || error.name : String(error)
+  return printable(text.trim().replace(/\s*\n\s*/g, ' '), 500)
+}
+
+/** The stack of a JavaScript error and, where the error came from Python, the traceback from over there. */
+function traces(error: unknown): string[] {
+  const lines: string[] = []
+  if (error instanceof Error && error.stack !== undefined) lines.push('', error.stack)
+  const traceback =
+    typeof error === 'object' && error !== null && 'traceback' in error ? error.traceback : undefined
+  if (typeof traceback === 'string') lines.push('----- Python traceback -----', traceback.trimEnd())
+  return lines
+}
