@@ -1,0 +1,195 @@
+"""Referring expressions joined with the regions of their images, as padded batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from vilbert.boxes import locations, overlap
+from vilbert.errors import DataError
+from vilbert.features import ImageRegions, RegionStore
+from vilbert.tokenizer import ExpressionTokenizer
+
+MAX_REGIONS = 100  # of an image, with the global one
+MIN_TRAINING_OVERLAP = 0.5  # in train, regions that overlap less are no target at all
+
+
+@dataclass(frozen=True)
+class Expression:
+    """One sentence and the box it refers to."""
+
+    sent_id: int
+    ref_id: int
+    image_id: int
+    box: tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
+    text: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples padded to the longest of them; everything a step needs, as numpy arrays."""
+
+    rows: list[int]  # positions of the examples in their split
+    tokens: np.ndarray  # (B, T) int64
+    token_mask: np.ndarray  # (B, T) float32
+    features: np.ndarray  # (B, R, v_feature_size) float32
+    locations: np.ndarray  # (B, R, 5) float32
+    region_mask: np.ndarray  # (B, R) float32
+    targets: np.ndarray  # (B, R) float32, overlap with the box that is meant
+    region_counts: list[int]
+
+
+class ReferringDataset:
+    """All expressions of one split, in file order, with the regions of their images.
+
+    `train` mixes the annotated boxes into the detected ones; the other splits see what the detector saw.
+    """
+
+    def __init__(
+        self,
+        split: str,
+        expressions: list[Expression],
+        detected: RegionStore,
+        annotated: RegionStore | None,
+        expressions_path: str,
+    ) -> None:
+        if not expressions:
+            raise DataError(
+                f"{expressions_path} has no expressions in split '{split}'.", "Choose another --split."
+            )
+        self.split = split
+        self.expressions = expressions
+        self._detected = detected
+        self._annotated = annotated
+        for image_id in {expression.image_id for expression in expressions}:
+            for store in filter(None, (detected, annotated)):
+                if image_id not in store:
+                    raise DataError(
+                        f"Image {image_id} of split '{split}' has no region features in {store.path}."
+                    )
+
+    def __len__(self) -> int:
+        return len(self.expressions)
+
+    def region_count(self, row: int) -> int:
+        """Regions of an example, without touching their features."""
+        image_id = self.expressions[row].image_id
+        count = self._detected.count(image_id)
+        if self._annotated is not None:
+            count += self._annotated.count(image_id) - 1
+        return min(count, MAX_REGIONS)
+
+    def regions(self, row: int) -> list[ImageRegions]:
+        """The parts whose rows make up an example's regions, detected first, cut to 100 in all."""
+        image_id = self.expressions[row].image_id
+        parts = [_cut(self._detected[image_id], 0, MAX_REGIONS)]
+        room = MAX_REGIONS - len(parts[0].boxes)
+        if self._annotated is not None and room > 0:
+            parts.append(_cut(self._annotated[image_id], 1, 1 + room))
+        return parts
+
+    def batch(self, rows: Sequence[int], *, tokens: int | None = None, regions: int | None = None) -> Batch:
+        """Assembles examples, padded to `tokens` and `regions` or else to the longest of them."""
+        picked = [self.expressions[row] for row in rows]
+        width = tokens or max(len(expression.token_ids) for expression in picked)
+        height = regions or max(self.region_count(row) for row in rows)
+        count = len(rows)
+        batch = Batch(
+            rows=list(rows),
+            tokens=np.zeros((count, width), np.int64),
+            token_mask=np.zeros((count, width), np.float32),
+            features=np.zeros((count, height, self._detected.feature_size), np.float32),
+            locations=np.zeros((count, height, 5), np.float32),
+            region_mask=np.zeros((count, height), np.float32),
+            targets=np.zeros((count, height), np.float32),
+            region_counts=[],
+        )
+        for place, (row, expression) in enumerate(zip(rows, picked)):
+            batch.tokens[place, : len(expression.token_ids)] = expression.token_ids
+            batch.token_mask[place, : len(expression.token_ids)] = 1
+            batch.region_counts.append(self._place_regions(batch, place, row, expression.box))
+        return batch
+
+    def _place_regions(self, batch: Batch, place: int, row: int, box: Sequence[float]) -> int:
+        start = 0
+        for part in self.regions(row):
+            stop = start + len(part.boxes)
+            batch.features[place, start:stop] = part.features
+            batch.locations[place, start:stop] = locations(part.boxes, part.width, part.height)
+            batch.targets[place, start:stop] = overlap(part.boxes, np.asarray(box, np.float64))
+            start = stop
+        batch.locations[place, 0] = (0, 0, 1, 1, 1)
+        batch.region_mask[place, :start] = 1
+        if self.split == "train":
+            targets = batch.targets[place]
+            targets[targets < MIN_TRAINING_OVERLAP] = 0
+        return start
+
+
+def _cut(regions: ImageRegions, start: int, stop: int) -> ImageRegions:
+    return ImageRegions(
+        regions.features[start:stop], regions.boxes[start:stop], regions.width, regions.height
+    )
+
+
+def in_order(rows: Sequence[int], batch_size: int) -> Iterator[Sequence[int]]:
+    """Cuts rows into batches without changing their order; the last one may be smaller."""
+    for start in range(0, len(rows), batch_size):
+        yield rows[start : start + batch_size]
+
+
+def by_length(dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
+    """Batches of similar length, so that little of a batch is padding; longest first, to find out early."""
+    lengths = [(dataset.region_count(row), len(e.token_ids)) for row, e in enumerate(dataset.expressions)]
+    rows = sorted(range(len(dataset)), key=lambda row: lengths[row], reverse=True)
+    return [list(batch) for batch in in_order(rows, batch_size)]
+
+
+@lru_cache(maxsize=4)
+def open_regions(path: str) -> RegionStore:
+    """A region store, opened once."""
+    return RegionStore(path)
+
+
+@lru_cache(maxsize=1)
+def open_tokenizer(vocabulary_path: str) -> ExpressionTokenizer:
+    """The tokenizer, made once."""
+    return ExpressionTokenizer(vocabulary_path)
+
+
+@lru_cache(maxsize=1)
+def _read_expressions(path: str) -> dict[str, Any]:
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def open_split(data: dict[str, Any], split: str, vocabulary_path: str) -> ReferringDataset:
+    """Opens a split of the trusted forms: `data` is `{"expressionsFile", "detectedFile", "annotatedFile"}`."""
+    refs = _read_expressions(data["expressionsFile"])["refs"]
+    expressions = list(_expressions_of(refs, split, open_tokenizer(vocabulary_path)))
+    annotated = open_regions(data["annotatedFile"]) if split == "train" else None
+    return ReferringDataset(
+        split, expressions, open_regions(data["detectedFile"]), annotated, data["expressionsFile"]
+    )
+
+
+def _expressions_of(
+    refs: Iterable[dict[str, Any]], split: str, tokenizer: ExpressionTokenizer
+) -> Iterator[Expression]:
+    chosen = [(ref, sentence) for ref in refs if ref["split"] == split for sentence in ref["sentences"]]
+    token_ids = tokenizer.encode([sentence["text"] for _, sentence in chosen])
+    for (ref, sentence), ids in zip(chosen, token_ids):
+        yield Expression(
+            sent_id=sentence["sentId"],
+            ref_id=ref["refId"],
+            image_id=ref["imageId"],
+            box=tuple(ref["box"]),
+            text=sentence["text"],
+            token_ids=tuple(ids),
+        )

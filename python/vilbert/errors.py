@@ -1,0 +1,29 @@
+"""Errors that the user can do something about; the bridge hands `vilbert_kind` and `next` to the command line."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """One sentence on what is wrong and where; `next` says what to do about it."""
+
+    vilbert_kind = "data"
+
+    def __init__(self, message: str, next: str | None = None) -> None:
+        super().__init__(message)
+        self.next = next
+
+
+class DataError(UserError):
+    """A data file does not hold what was asked for."""
+
+
+class CheckpointError(UserError):
+    """Weights do not fit the model, or cannot be read or written."""
+
+    vilbert_kind = "checkpoint"
+
+
+class ConfigError(UserError):
+    """Options that do not go together."""
+
+    vilbert_kind = "config"

@@ -1,0 +1,122 @@
+"""Accuracy on a split: does the region of the highest logit overlap the box that is meant?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import paddle
+
+from vilbert.checkpoint import save_json
+from vilbert.dataset import ReferringDataset, by_length, open_split
+from vilbert.model import Vilbert
+from vilbert.session import open_model, to_inputs
+
+MIN_OVERLAP = 0.5  # a chosen region counts as right above this
+PROGRESS_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the model said to one expression."""
+
+    region: int
+    overlap: float  # IoU of the chosen region with the box that is meant
+    loss: float  # sum of the regions' binary cross entropies
+    logits: np.ndarray  # (real regions,) float32
+
+
+def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, Any]]:
+    """Evaluates `weights` on `split` of `data`; yields progress, returns the figures.
+
+    Request: `config`, `weights` (tensor index), `data`, `vocabulary`, `split`, `batchSize`, and optionally
+    `resultsFile` with `includeLogits`.
+    """
+    started = time.perf_counter()
+    dataset = open_split(request["data"], request["split"], request["vocabulary"])
+    model = open_model(request["config"], request["weights"])
+    ready = time.perf_counter()
+    judgements = yield from judge(model, dataset, request["batchSize"])
+    seconds = time.perf_counter() - ready
+    if request.get("resultsFile"):
+        save_json(
+            request["resultsFile"], result_rows(dataset, judgements, request.get("includeLogits", False))
+        )
+    correct = sum(judgement.overlap > MIN_OVERLAP for judgement in judgements)
+    return {
+        "accuracy": correct / len(judgements),
+        "correct": correct,
+        "total": len(judgements),
+        "split": request["split"],
+        "meanBatchLoss": mean_batch_loss(judgements, request["batchSize"]),
+        "secondsTotal": time.perf_counter() - started,
+        "secondsCompute": seconds,
+        "expressionsPerSecond": len(judgements) / seconds,
+    }
+
+
+def judge(
+    model: Vilbert, dataset: ReferringDataset, batch_size: int
+) -> Generator[dict[str, Any], None, list[Judgement]]:
+    """Runs the model over a split in batches of similar length; answers are in data order."""
+    judgements: dict[int, Judgement] = {}
+    reported = time.perf_counter()
+    for rows in by_length(dataset, batch_size):
+        judgements.update(_judge_batch(model, dataset, rows))
+        if time.perf_counter() - reported > PROGRESS_SECONDS:
+            reported = time.perf_counter()
+            yield {"type": "progress", "done": len(judgements), "total": len(dataset)}
+    return [judgements[row] for row in range(len(dataset))]
+
+
+def _judge_batch(model: Vilbert, dataset: ReferringDataset, rows: list[int]) -> dict[int, Judgement]:
+    batch = dataset.batch(rows)
+    with paddle.no_grad():
+        logits = model.region_logits(to_inputs(batch)).numpy()  # (B, R)
+    judged: dict[int, Judgement] = {}
+    for place, (row, count) in enumerate(zip(rows, batch.region_counts)):
+        real, targets = logits[place, :count], batch.targets[place, :count]
+        region = int(real.argmax())
+        judged[row] = Judgement(region, float(targets[region]), cross_entropy(real, targets), real.copy())
+    return judged
+
+
+def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
+    """Sum over the regions of the binary cross entropy with logits, in its stable form."""
+    x = logits.astype(np.float64)
+    return float((np.maximum(x, 0) - x * targets + np.log1p(np.exp(-np.abs(x)))).sum())
+
+
+def mean_batch_loss(judgements: list[Judgement], batch_size: int) -> float:
+    """The published figure: mean over batches in data order of the batch loss.
+
+    A batch's loss is 100 times the mean over [batch, 100]; padding adds nothing, so it is the mean of the sums.
+    """
+    losses = np.array([judgement.loss for judgement in judgements])
+    return float(
+        np.mean([losses[start : start + batch_size].mean() for start in range(0, len(losses), batch_size)])
+    )
+
+
+def result_rows(
+    dataset: ReferringDataset, judgements: list[Judgement], include_logits: bool
+) -> list[dict[str, Any]]:
+    """The result file: a row for each sentence, in data order."""
+    rows: list[dict[str, Any]] = []
+    for expression, judgement in zip(dataset.expressions, judgements):
+        row: dict[str, Any] = {
+            "id": expression.image_id,
+            "target": judgement.region,
+            "IOU": judgement.overlap,
+        }
+        if include_logits:
+            row |= {
+                "sent_id": expression.sent_id,
+                "ref_id": expression.ref_id,
+                "logits": [float(logit) for logit in judgement.logits],
+            }
+        rows.append(row)
+    return rows

@@ -1,0 +1,484 @@
+"""ViLBERT: two transformer streams, text and image regions, that meet in co-attention layers.
+
+Lu, Batra, Parikh, Lee, "ViLBERT: Pretraining Task-Agnostic Visiolinguistic Representations for
+Vision-and-Language Tasks", NeurIPS 2019, arXiv:1908.02265; multi-task heads: Lu et al., "12-in-1", CVPR 2020,
+arXiv:1912.02315. Names of parameters are those of the published checkpoints, a misspelt head included.
+
+Shapes: B batch, T tokens, R regions, D_t text size, D_v image size, D_b size where the streams meet, H heads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from vilbert.config import ModelConfig
+
+MASKED = -10000.0  # added to the scores and logits of padding
+ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu, "swish": F.swish}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One batch; masks are 1 for what is real, or None when nothing is padded."""
+
+    tokens: Tensor  # (B, T) int64
+    features: Tensor  # (B, R, v_feature_size)
+    locations: Tensor  # (B, R, 5)
+    token_mask: Tensor | None = None  # (B, T) float32
+    region_mask: Tensor | None = None  # (B, R) float32
+
+
+class HeadOutputs(NamedTuple):
+    """The seven heads, in the published order."""
+
+    vil_prediction: Tensor  # (B, 1)
+    vil_logit: Tensor  # (B, 1)
+    vil_binary_prediction: Tensor  # (B, 2)
+    vision_prediction: Tensor  # (B, R, v_target_size)
+    vision_logit: Tensor  # (B, R, 1)
+    linguisic_prediction: Tensor  # (B, T, vocab_size)
+    linguisic_logit: Tensor  # (B, T, 1)
+
+
+def _linear(size_in: int, size_out: int) -> nn.Linear:
+    # The weights are always set from a checkpoint or from the seeded initialisation: zeros are cheapest here.
+    zero = nn.initializer.Constant(0.0)
+    return nn.Linear(size_in, size_out, weight_attr=paddle.ParamAttr(initializer=zero), bias_attr=True)
+
+
+def _embedding(count: int, size: int, padding: int | None = None) -> nn.Embedding:
+    zero = nn.initializer.Constant(0.0)
+    return nn.Embedding(count, size, padding_idx=padding, weight_attr=paddle.ParamAttr(initializer=zero))
+
+
+def _layer_norm(size: int) -> nn.LayerNorm:
+    return nn.LayerNorm(size, epsilon=1e-12)
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, heads: int, dropout: nn.Dropout
+) -> Tensor:
+    """Multi-head attention of (B, N, D) queries over (B, M, D) keys; `bias` (B, 1, 1, M) is added to the scores."""
+    size = query.shape[2] // heads
+    query = query.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, N, D/H)
+    key = key.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, M, D/H)
+    value = value.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, M, D/H)
+    scores = paddle.matmul(query * size**-0.5, key, transpose_y=True)  # (B, H, N, M)
+    if bias is not None:
+        scores = scores + bias
+    context = paddle.matmul(dropout(F.softmax(scores)), value)  # (B, H, N, D/H)
+    return context.transpose([0, 2, 1, 3]).reshape([0, 0, heads * size])  # (B, N, D)
+
+
+class TextEmbeddings(nn.Layer):
+    """Sum of word, position and token-type embeddings; an expression is always of type 0."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.word_embeddings = _embedding(config.vocab_size, config.hidden_size, padding=0)
+        self.position_embeddings = _embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_type_embeddings = _embedding(config.type_vocab_size, config.hidden_size)
+        self.LayerNorm = _layer_norm(config.hidden_size)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        positions = self.position_embeddings.weight[: tokens.shape[1]]  # (T, D_t)
+        summed = self.word_embeddings(tokens) + (
+            positions + self.token_type_embeddings.weight[0]
+        )  # (B, T, D_t)
+        return self.dropout(self.LayerNorm(summed))
+
+
+class ImageEmbeddings(nn.Layer):
+    """Sum of a region's projected feature and its projected location."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.image_embeddings = _linear(config.v_feature_size, config.v_hidden_size)
+        self.image_location_embeddings = _linear(5, config.v_hidden_size)
+        self.LayerNorm = _layer_norm(config.v_hidden_size)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, features: Tensor, locations: Tensor) -> Tensor:
+        summed = self.image_embeddings(features) + self.image_location_embeddings(locations)  # (B, R, D_v)
+        return self.dropout(self.LayerNorm(summed))
+
+
+class SelfAttention(nn.Layer):
+    def __init__(self, size: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = _linear(size, size)
+        self.key = _linear(size, size)
+        self.value = _linear(size, size)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        return attend(self.query(x), self.key(x), self.value(x), bias, self.heads, self.dropout)
+
+
+class Residual(nn.Layer):
+    """Projection, dropout, and layer norm of the sum with what went in before."""
+
+    def __init__(self, size_in: int, size_out: int, dropout: float) -> None:
+        super().__init__()
+        self.dense = _linear(size_in, size_out)
+        self.LayerNorm = _layer_norm(size_out)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        return self.LayerNorm(self.dropout(self.dense(x)) + residual)
+
+
+class Intermediate(nn.Layer):
+    def __init__(self, size_in: int, size_out: int, activation: str) -> None:
+        super().__init__()
+        self.dense = _linear(size_in, size_out)
+        self.activation = ACTIVATIONS[activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.dense(x))
+
+
+class Attention(nn.Layer):
+    def __init__(self, size: int, heads: int, attention_dropout: float, hidden_dropout: float) -> None:
+        super().__init__()
+        self.self = SelfAttention(size, heads, attention_dropout)
+        self.output = Residual(size, size, hidden_dropout)
+
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        return self.output(self.self(x, bias), x)
+
+
+class TransformerLayer(nn.Layer):
+    """One BERT layer of either stream."""
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        heads: int,
+        intermediate_size: int,
+        activation: str,
+        attention_dropout: float,
+        hidden_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.attention = Attention(size, heads, attention_dropout, hidden_dropout)
+        self.intermediate = Intermediate(size, intermediate_size, activation)
+        self.output = Residual(intermediate_size, size, hidden_dropout)
+
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        x = self.attention(x, bias)
+        return self.output(self.intermediate(x), x)
+
+
+def text_layer(config: ModelConfig) -> TransformerLayer:
+    """A layer of the text stream."""
+    return TransformerLayer(
+        size=config.hidden_size,
+        heads=config.num_attention_heads,
+        intermediate_size=config.intermediate_size,
+        activation=config.hidden_act,
+        attention_dropout=config.attention_probs_dropout_prob,
+        hidden_dropout=config.hidden_dropout_prob,
+    )
+
+
+def image_layer(config: ModelConfig) -> TransformerLayer:
+    """A layer of the image stream."""
+    return TransformerLayer(
+        size=config.v_hidden_size,
+        heads=config.v_num_attention_heads,
+        intermediate_size=config.v_intermediate_size,
+        activation=config.v_hidden_act,
+        attention_dropout=config.v_attention_probs_dropout_prob,
+        hidden_dropout=config.v_hidden_dropout_prob,
+    )
+
+
+class CoAttention(nn.Layer):
+    """Each stream's queries over the other's keys and values; 1 is the image, 2 the text."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heads = config.bi_num_attention_heads
+        for name in ("query1", "key1", "value1"):
+            setattr(self, name, _linear(config.v_hidden_size, config.bi_hidden_size))
+        for name in ("query2", "key2", "value2"):
+            setattr(self, name, _linear(config.hidden_size, config.bi_hidden_size))
+        self.dropout1 = nn.Dropout(config.v_attention_probs_dropout_prob)  # text queries over image keys
+        self.dropout2 = nn.Dropout(config.attention_probs_dropout_prob)  # image queries over text keys
+
+    def for_image(self, image: Tensor, text: Tensor, text_bias: Tensor | None) -> Tensor:
+        """What each region takes from the words; (B, R, D_b)."""
+        return attend(
+            self.query1(image), self.key2(text), self.value2(text), text_bias, self.heads, self.dropout2
+        )
+
+    def for_text(self, image: Tensor, text: Tensor, image_bias: Tensor | None) -> Tensor:
+        """What each word takes from the regions; (B, T, D_b)."""
+        return attend(
+            self.query2(text), self.key1(image), self.value1(image), image_bias, self.heads, self.dropout1
+        )
+
+
+class CoAttentionOutput(nn.Layer):
+    """`q_dense1` and `q_dense2` are in every checkpoint and used by none."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.dense1 = _linear(config.bi_hidden_size, config.v_hidden_size)
+        self.LayerNorm1 = _layer_norm(config.v_hidden_size)
+        self.dropout1 = nn.Dropout(config.v_hidden_dropout_prob)
+        self.q_dense1 = _linear(config.bi_hidden_size, config.v_hidden_size)
+        self.dense2 = _linear(config.bi_hidden_size, config.hidden_size)
+        self.LayerNorm2 = _layer_norm(config.hidden_size)
+        self.dropout2 = nn.Dropout(config.hidden_dropout_prob)
+        self.q_dense2 = _linear(config.bi_hidden_size, config.hidden_size)
+
+    def for_image(self, context: Tensor, image: Tensor) -> Tensor:
+        return self.LayerNorm1(self.dropout1(self.dense1(context)) + image)  # (B, R, D_v)
+
+    def for_text(self, context: Tensor, text: Tensor) -> Tensor:
+        return self.LayerNorm2(self.dropout2(self.dense2(context)) + text)  # (B, T, D_t)
+
+
+class CoAttentionLayer(nn.Layer):
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.biattention = CoAttention(config)
+        self.biOutput = CoAttentionOutput(config)
+        self.v_intermediate = Intermediate(
+            config.v_hidden_size, config.v_intermediate_size, config.v_hidden_act
+        )
+        self.v_output = Residual(
+            config.v_intermediate_size, config.v_hidden_size, config.v_hidden_dropout_prob
+        )
+        self.t_intermediate = Intermediate(config.hidden_size, config.intermediate_size, config.hidden_act)
+        self.t_output = Residual(config.intermediate_size, config.hidden_size, config.hidden_dropout_prob)
+
+    def for_image(self, image: Tensor, text: Tensor, text_bias: Tensor | None) -> Tensor:
+        """The image stream after this layer; (B, R, D_v)."""
+        context = self.biattention.for_image(image, text, text_bias)
+        image = self.biOutput.for_image(context, image)
+        return self.v_output(self.v_intermediate(image), image)
+
+    def for_text(self, image: Tensor, text: Tensor, image_bias: Tensor | None) -> Tensor:
+        """The text stream after this layer; (B, T, D_t)."""
+        context = self.biattention.for_text(image, text, image_bias)
+        text = self.biOutput.for_text(context, text)
+        return self.t_output(self.t_intermediate(text), text)
+
+
+class Encoder(nn.Layer):
+    """Both streams: between two co-attention layers each runs its own layers."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.layer = nn.LayerList([text_layer(config) for _ in range(config.num_hidden_layers)])
+        self.v_layer = nn.LayerList([image_layer(config) for _ in range(config.v_num_hidden_layers)])
+        self.c_layer = nn.LayerList([CoAttentionLayer(config) for _ in config.v_biattention_id])
+
+    def forward(
+        self,
+        text: Tensor,
+        image: Tensor,
+        text_bias: Tensor | None,
+        image_bias: Tensor | None,
+        *,
+        image_only: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Runs both streams; with `image_only` no text work is done that the image stream cannot see."""
+        config = self.config
+        text_at = image_at = 0
+        for met, (image_id, text_id) in enumerate(zip(config.v_biattention_id, config.t_biattention_id)):
+            text = self._run(self.layer, text_at, text_id, config.fixed_t_layer, text, text_bias)
+            image = self._run(self.v_layer, image_at, image_id, config.fixed_v_layer, image, image_bias)
+            text_at, image_at = text_id, image_id
+            layer, last = self.c_layer[met], met + 1 == len(self.c_layer)
+            image_before = image
+            image = layer.for_image(image_before, text, text_bias)
+            if not (image_only and last):
+                text = layer.for_text(image_before, text, image_bias)
+        image = self._run(self.v_layer, image_at, len(self.v_layer), config.fixed_v_layer, image, image_bias)
+        if not image_only:
+            text = self._run(self.layer, text_at, len(self.layer), config.fixed_t_layer, text, text_bias)
+        return text, image
+
+    @staticmethod
+    def _run(
+        layers: nn.LayerList, start: int, stop: int, fixed: int, x: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        for index in range(start, stop):
+            with paddle.no_grad() if index < fixed else contextlib.nullcontext():
+                x = layers[index](x, bias)
+        return x
+
+
+class Pooler(nn.Layer):
+    """The first position, projected into the size where the streams meet."""
+
+    def __init__(self, size: int, pooled_size: int) -> None:
+        super().__init__()
+        self.dense = _linear(size, pooled_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.dense(x[:, 0]))  # (B, D_b)
+
+
+class Bert(nn.Layer):
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.embeddings = TextEmbeddings(config)
+        self.v_embeddings = ImageEmbeddings(config)
+        self.encoder = Encoder(config)
+        self.t_pooler = Pooler(config.hidden_size, config.bi_hidden_size)
+        self.v_pooler = Pooler(config.v_hidden_size, config.bi_hidden_size)
+
+    def forward(self, inputs: Inputs, *, image_only: bool) -> tuple[Tensor, Tensor]:
+        text = self.embeddings(inputs.tokens)
+        image = self.v_embeddings(inputs.features, inputs.locations)
+        return self.encoder(
+            text,
+            image,
+            _score_bias(inputs.token_mask),
+            _score_bias(inputs.region_mask),
+            image_only=image_only,
+        )
+
+
+def _score_bias(mask: Tensor | None) -> Tensor | None:
+    return None if mask is None else ((1.0 - mask) * MASKED).unsqueeze([1, 2])  # (B, 1, 1, N)
+
+
+class PredictionTransform(nn.Layer):
+    def __init__(self, size: int, activation: str) -> None:
+        super().__init__()
+        self.dense = _linear(size, size)
+        self.activation = ACTIVATIONS[activation]
+        self.LayerNorm = _layer_norm(size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.LayerNorm(self.activation(self.dense(x)))
+
+
+class PredictionHead(nn.Layer):
+    def __init__(self, size: int, classes: int, activation: str) -> None:
+        super().__init__()
+        self.transform = PredictionTransform(size, activation)
+        self.decoder = _linear(size, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.transform(x))
+
+
+class PretrainingHeads(nn.Layer):
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.predictions = PredictionHead(config.hidden_size, config.vocab_size, config.hidden_act)
+        self.bi_seq_relationship = _linear(config.bi_hidden_size, 2)
+        # The published code uses the text stream's activation here, too.
+        self.imagePredictions = PredictionHead(config.v_hidden_size, config.v_target_size, config.hidden_act)
+
+
+class WeightNormLinear(nn.Layer):
+    """Linear whose weight is `g * v / |v|`, with one scalar g for the whole matrix."""
+
+    def __init__(self, size_in: int, size_out: int) -> None:
+        super().__init__()
+        zero = nn.initializer.Constant(0.0)
+        self.weight_v = self.create_parameter([size_in, size_out], default_initializer=zero)
+        self.weight_g = self.create_parameter([], default_initializer=nn.initializer.Constant(1.0))
+        self.bias = self.create_parameter([size_out], is_bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight_v * (self.weight_g / self.weight_v.norm()), self.bias)
+
+
+class AnswerHead(nn.Layer):
+    """`vil_prediction`: two weight-normed projections with ReLU and dropout between them."""
+
+    def __init__(self, size: int, hidden_size: int, dropout: float) -> None:
+        super().__init__()
+        self.main = nn.LayerDict(
+            {"0": WeightNormLinear(size, hidden_size), "3": WeightNormLinear(hidden_size, 1)}
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.main["3"](self.dropout(F.relu(self.main["0"](x))))
+
+
+class Vilbert(nn.Layer):
+    """The whole model. Referring expressions need `region_logits` alone."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.bert = Bert(config)
+        self.cls = PretrainingHeads(config)
+        answer_dropout = 0.5 if config.head_dropout_prob else 0.0
+        self.vil_prediction = AnswerHead(config.bi_hidden_size, 2 * config.bi_hidden_size, answer_dropout)
+        self.vil_logit = _linear(config.bi_hidden_size, 1)
+        self.vision_logit = _linear(config.v_hidden_size, 1)
+        self.linguisic_logit = _linear(config.hidden_size, 1)
+        self.dropout = nn.Dropout(config.head_dropout_prob)
+
+    def region_logits(self, inputs: Inputs) -> Tensor:
+        """The logit of each region for being the one meant; (B, R), padding pushed down by 10,000."""
+        _, image = self.bert(inputs, image_only=True)
+        return self._vision_logit(image, inputs.region_mask).squeeze(2)
+
+    def forward(self, inputs: Inputs) -> HeadOutputs:
+        """All seven heads."""
+        text, image = self.bert(inputs, image_only=False)
+        pooled_text, pooled_image = self.bert.t_pooler(text), self.bert.v_pooler(image)  # (B, D_b)
+        fused = (
+            pooled_text + pooled_image if self.config.fusion_method == "sum" else pooled_text * pooled_image
+        )
+        pooled = self.dropout(fused)
+        return HeadOutputs(
+            vil_prediction=self.vil_prediction(pooled),
+            vil_logit=self.vil_logit(pooled),
+            vil_binary_prediction=self.cls.bi_seq_relationship(pooled),
+            vision_prediction=self.cls.imagePredictions(image),
+            vision_logit=self._vision_logit(image, inputs.region_mask),
+            linguisic_prediction=self.cls.predictions(text),
+            linguisic_logit=self.linguisic_logit(self.dropout(text)),
+        )
+
+    def _vision_logit(self, image: Tensor, region_mask: Tensor | None) -> Tensor:
+        logits = self.vision_logit(self.dropout(image))  # (B, R, 1)
+        return logits if region_mask is None else logits + ((1.0 - region_mask) * MASKED).unsqueeze(2)
+
+
+def unused_prefixes(config: ModelConfig) -> tuple[str, ...]:
+    """Beginnings of the names that `region_logits` never touches: what follows the last meeting in the text
+    stream, the other heads, and the projections that no head uses."""
+    last = len(config.v_biattention_id) - 1
+    text_after = range(config.t_biattention_id[-1], config.num_hidden_layers)
+    return (
+        "bert.t_pooler.",
+        "bert.v_pooler.",
+        "cls.",
+        "vil_prediction.",
+        "vil_logit.",
+        "linguisic_logit.",
+        *(
+            f"bert.encoder.c_layer.{met}.biOutput.q_dense{stream}."
+            for met in range(last + 1)
+            for stream in (1, 2)
+        ),
+        *(f"bert.encoder.c_layer.{last}.biattention.{part}." for part in ("query2", "key1", "value1")),
+        *(f"bert.encoder.c_layer.{last}.biOutput.{part}." for part in ("dense2", "LayerNorm2")),
+        *(f"bert.encoder.c_layer.{last}.{part}." for part in ("t_intermediate", "t_output")),
+        *(f"bert.encoder.layer.{index}." for index in text_after),
+    )
