@@ -1,0 +1,1 @@
+"""ViLBERT for referring expressions on PaddlePaddle; the TypeScript package calls it through `vilbert.bridge`."""
