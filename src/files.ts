@@ -1,0 +1,112 @@
+import {createHash, randomBytes} from 'node:crypto'
+import {open, readFile, rename, rm} from 'node:fs/promises'
+import type {FileHandle} from 'node:fs/promises'
+import {basename, dirname, join} from 'node:path'
+
+/** A file being written beside its final name: nothing is seen under `path` before `commit()`. */
+export type AtomicFile = AsyncDisposable & {
+  /** The final name. */
+  readonly path: string
+  /** The name of the unfinished file, in the same folder. */
+  readonly temporaryPath: string
+  readonly handle: FileHandle
+  /** Flushes to disk and takes the final name; a file of that name is replaced. */
+  commit(): Promise<void>
+  /** Removes what was written; does nothing after `commit()`. Leaving an `await using` block calls it. */
+  discard(): Promise<void>
+}
+
+/**
+ * Opens a new file that appears under `path` only when it is complete.
+ * The folder must exist; errors are those of `node:fs`.
+ */
+export async function openAtomic(path: string): Promise<AtomicFile> {
+  const temporaryPath = temporaryName(path)
+  const handle = await open(temporaryPath, 'wx')
+  let finished = false
+  const discard = async (): Promise<void> => {
+    if (finished) return
+    finished = true
+    await handle.close()
+    await rm(temporaryPath, {force: true})
+  }
+
+  return {
+    path,
+    temporaryPath,
+    handle,
+    discard,
+    [Symbol.asyncDispose]: discard,
+    async commit() {
+      await handle.sync()
+      await handle.close()
+      finished = true
+      await renameOrRemove(temporaryPath, path)
+      await syncFolder(dirname(path))
+    },
+  }
+}
+
+/** Writes `data` so that a reader, or a killed process, sees the old file or the new one and nothing between. */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  await using file = await openAtomic(path)
+  await file.handle.writeFile(data)
+  await file.commit()
+}
+
+/** The SHA-256 of a file's bytes in hexadecimal; `onBytes` hears of each piece, `signal` stops it. */
+export async function sha256File(
+  path: string,
+  options: {readonly signal?: AbortSignal | undefined; readonly onBytes?: (bytes: number) => void} = {},
+): Promise<string> {
+  const hash = createHash('sha256')
+  const piece = Buffer.allocUnsafeSlow(4 << 20)
+  const handle = await open(path, 'r')
+  try {
+    for (;;) {
+      options.signal?.throwIfAborted()
+      const {bytesRead} = await handle.read(piece, 0, piece.length, null)
+      if (bytesRead === 0) return hash.digest('hex')
+      hash.update(piece.subarray(0, bytesRead))
+      options.onBytes?.(bytesRead)
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The parsed content of a JSON file of our own, or undefined when it is missing or damaged: such files are rebuilt. */
+export async function readOwnJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+// The name is hidden, says whose it is, and cannot meet that of another process.
+function temporaryName(path: string): string {
+  const unique = `${process.pid}-${randomBytes(4).toString('hex')}`
+  return join(dirname(path), `.${basename(path).slice(0, 180)}.${unique}.tmp`)
+}
+
+// A failed rename must not leave the unfinished file behind.
+async function renameOrRemove(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to)
+  } catch (error) {
+    await rm(from, {force: true})
+    throw error
+  }
+}
+
+// Without this a power cut may forget the new name. Windows cannot open folders, and needs no such call.
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
