@@ -58,7 +58,7 @@ def crop_windows(image: Image.Image, boxes: Array) -> Array:
     """Cuts every box with a strip around it to one size: [R, 32, 32, 3] in 0…1."""
     x1, y1, x2, y2 = clip_boxes(boxes, image.size).T
     margin_x, margin_y = (x2 - x1) * MARGIN / INNER, (y2 - y1) * MARGIN / INNER
-    pad = math.ceil(max(margin_x.max(), margin_y.max())) + 1
+    pad = math.ceil(max(image.size) * MARGIN / INNER) + 1  # not of the boxes: none may sway another
     padded = Image.fromarray(np.pad(np.asarray(image), ((pad, pad), (pad, pad), (0, 0)), mode="edge"))
     spans = np.stack([x1 - margin_x, y1 - margin_y, x2 + margin_x, y2 + margin_y], 1) + pad
     crops = [
