@@ -47,15 +47,14 @@ export function errorText(error: unknown, options: {readonly verbose: boolean}):
   return `${lines.join('\n')}\n`
 }
 
+const USAGE_NOISE = /^(The following errors? occurred:|See more help with --help|Parsing --\S+)$/
+
 /** oclif lists mistakes over several lines and repeats how to get help; a sentence is enough. */
 function usageSentence(message: string): string {
   const lines = message
     .split('\n')
     .map((line) => line.trim().replace(/\s+/g, ' '))
-    .filter(
-      (line) =>
-        line.length > 0 && !/^(The following errors? occurred:|See more help with --help)$/.test(line),
-    )
+    .filter((line) => line.length > 0 && !USAGE_NOISE.test(line))
   return lines.join('; ').replaceAll(':;', ':')
 }
 

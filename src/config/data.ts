@@ -1,0 +1,49 @@
+import {z} from 'zod'
+import {addRules, valueAt, type Rule} from './rules.js'
+
+/** Who made the splits of each data set, the usual one first. */
+const splitters = {
+  refcoco: ['unc', 'google'],
+  'refcoco+': ['unc'],
+  refcocog: ['umd', 'google'],
+} as const
+
+export type DatasetName = keyof typeof splitters
+
+const datasetNames = Object.keys(splitters) as [DatasetName, ...DatasetName[]]
+
+const dataShape = {
+  dataRoot: z.string().min(1).nullable().default(null).describe('Folder in the REFER layout.'),
+  dataset: z.enum(datasetNames).default('refcoco+').describe('Data set below the data root.'),
+  splitBy: z
+    .enum(['unc', 'umd', 'google'])
+    .nullable()
+    .default(null)
+    .describe('Who made the splits; none: unc, for refcocog umd.'),
+  cacheDir: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Folder for prepared data; none: .vilbert-ts in the data root.'),
+}
+
+/** The data settings one by one: what flags are made from. */
+export const dataFields = z.strictObject(dataShape)
+
+/** Which referring expressions are used and where they lie. */
+export const dataConfigSchema = addRules(dataFields, [knownSplitter])
+  .describe('Which referring expressions are used and where they lie.')
+  .transform((data) => ({...data, splitBy: data.splitBy ?? splitters[data.dataset][0]}))
+
+export type DataConfig = z.output<typeof dataConfigSchema>
+
+/** Each data set was split by some people only. */
+function knownSplitter(...[config, report]: Parameters<Rule>): void {
+  const dataset = datasetNames.find((name) => name === valueAt(config, 'dataset'))
+  const splitBy = valueAt(config, 'splitBy')
+  if (dataset === undefined || typeof splitBy !== 'string') return
+  const known: readonly string[] = splitters[dataset]
+  if (known.includes(splitBy)) return
+  report(['splitBy'], `must be ${known.join(' or ')} for ${dataset}, it is ${splitBy}`)
+}

@@ -1,0 +1,112 @@
+import {z} from 'zod'
+import {addRules, integerAt, integersAt, numberAt, type Rule} from './rules.js'
+
+/** The head learns this much faster than the body unless told otherwise: 1e-4 against 4e-5 as published. */
+const HEAD_LR_FACTOR = 2.5
+
+const count = z.int().min(1).max(1_000_000_000)
+const rate = z.number().positive().max(10)
+
+const trainingShape = {
+  fromPretrained: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Weights to start from; none: a new model.'),
+  outputDir: z.string().min(1).nullable().default(null).describe('Folder for checkpoints and metrics.'),
+  epochs: z.int().min(1).max(100_000).default(20).describe('Times the training split is gone through.'),
+  batchSize: z.int().min(1).max(1_000_000).default(256).describe('Expressions in an optimizer step.'),
+  evalBatchSize: z.int().min(1).max(1_000_000).default(512).describe('Expressions at once when validating.'),
+  gradAccumulation: z.int().min(1).max(1_000_000).default(1).describe('Parts into which a batch is cut.'),
+  lr: rate.default(4e-5).describe('Learning rate of the body.'),
+  headLr: rate
+    .nullable()
+    .default(null)
+    .describe(`Learning rate of the heads; none: ${HEAD_LR_FACTOR} times lr.`),
+  recipe: z
+    .enum(['seed', 'corrected'])
+    .default('seed')
+    .describe('seed: as published, decays biases and norms only; corrected: decays the matrices.'),
+  warmupFraction: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.1)
+    .describe('Share of the steps in which the rate rises.'),
+  decayEpochs: z
+    .array(z.int().min(1).max(100_000))
+    .max(100)
+    .default([12, 16])
+    .describe('Epochs at which the rate falls to a tenth.'),
+  weightDecay: z.number().min(0).lt(1).default(0.01).describe('Weight decay of AdamW.'),
+  clip: z
+    .number()
+    .positive()
+    .nullable()
+    .default(1)
+    .describe('Gradients are cut to ± this value; none: not at all.'),
+  dropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe("Every dropout rate; none: the model's own."),
+  shuffle: z.boolean().default(true).describe('Shuffle the expressions in each epoch.'),
+  seed: z.int().min(0).max(4_294_967_295).default(42).describe('Seed of weights, order and dropout.'),
+  maxSteps: count
+    .nullable()
+    .default(null)
+    .describe('Stop after this many optimizer steps; none: after the epochs.'),
+  limit: count.nullable().default(null).describe('Use only the first N expressions of a split; none: all.'),
+}
+
+/** The training settings one by one: what flags are made from. */
+export const trainingFields = z.strictObject(trainingShape)
+
+/** How a model is trained; the defaults are the published recipe. */
+export const trainingConfigSchema = addRules(trainingFields, [
+  divisibleBatch,
+  ascendingDecay,
+  warmupBeforeDecay,
+])
+  .describe('How a model is trained; the defaults are the published recipe.')
+  .transform((training) => ({...training, headLr: training.headLr ?? headRate(training.lr)}))
+
+/** Rounded to what a person would write, so that 3e-5 gives 7.5e-5 and not 7.500000000000001e-5. */
+function headRate(lr: number): number {
+  return Number((HEAD_LR_FACTOR * lr).toPrecision(12))
+}
+
+export type TrainingConfig = z.output<typeof trainingConfigSchema>
+
+/** A batch is cut into equal parts, else their gradients would weigh unequally. */
+function divisibleBatch(...[config, report]: Parameters<Rule>): void {
+  const batch = integerAt(config, 'batchSize')
+  const parts = integerAt(config, 'gradAccumulation')
+  if (batch === undefined || parts === undefined || parts < 1 || batch % parts === 0) return
+  report(['gradAccumulation'], `must divide batchSize, but ${batch} is not a multiple of ${parts}`)
+}
+
+/** The rate falls once at each of these epochs. */
+function ascendingDecay(...[config, report]: Parameters<Rule>): void {
+  const epochs = integersAt(config, 'decayEpochs')
+  if (epochs === undefined || epochs.every((epoch, index) => index === 0 || epoch > (epochs[index - 1] ?? 0)))
+    return
+  report(['decayEpochs'], `must ascend without repetition, it is [${epochs.join(', ')}]`)
+}
+
+/** A rate that falls while it still rises is nobody's intention. */
+function warmupBeforeDecay(...[config, report]: Parameters<Rule>): void {
+  const fraction = numberAt(config, 'warmupFraction')
+  const epochs = integerAt(config, 'epochs')
+  const firstDecay = integersAt(config, 'decayEpochs')?.[0]
+  if (fraction === undefined || epochs === undefined || firstDecay === undefined) return
+  const warmupEpochs = fraction * epochs
+  if (firstDecay >= epochs || warmupEpochs <= firstDecay) return
+  report(
+    ['warmupFraction'],
+    `makes the warm-up last ${Number(warmupEpochs.toFixed(2))} epochs, but the rate falls at epoch ${firstDecay} already`,
+  )
+}
