@@ -13,7 +13,7 @@ import os
 import platform
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from vilbert.messages import decode, encode
 
 @dataclass
 class _Stream:
-    events: Iterator[object]
+    events: Any  # a generator, or another iterator that may have no close()
     stops_at_events: bool
 
 

@@ -25,7 +25,7 @@ def decode(text: str) -> Any:
     return json.loads(text, object_hook=_untag if '"$float"' in text else None)
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> object:
     """Turn numpy and Paddle scalars and paths into JSON values; nothing else crosses."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         return value.item()

@@ -1,6 +1,7 @@
 import type {ZodType} from 'zod'
 import {printable} from '../errors.js'
 import {pythonRoot} from '../paths.js'
+import {ArrayFolder} from './array-file.js'
 import type {Answer, CallOptions} from './call.js'
 import {CallQueue} from './call-queue.js'
 import {BridgeCancelledError, BridgeClosedError, BridgeMessageError} from './errors.js'
@@ -47,6 +48,8 @@ const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
  * new Python. While nothing runs, the bridge does not keep Node alive, and Python never outlives Node.
  */
 export class Bridge implements AsyncDisposable {
+  /** The way for large arrays: a call carries `{path, dtype, shape}`, the numbers lie in a file. */
+  readonly arrays = new ArrayFolder()
   readonly #options: BridgeOptions
   readonly #keeper: SessionKeeper
   readonly #queue: CallQueue
@@ -59,13 +62,16 @@ export class Bridge implements AsyncDisposable {
       {
         python: options.python,
         pythonPath: options.pythonPath ?? [pythonRoot],
-        env: options.env ?? {},
+        env: {...options.env, ...this.arrays.environment},
         startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
         maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
         onStderr: options.onStderr,
       },
-      (starting) => {
-        if (!starting) this.#keepNodeAlive()
+      {
+        onStarted: () => {
+          this.#keepNodeAlive()
+        },
+        onEnded: (session) => void this.arrays.removeOf(session.hello.pid),
       },
     )
     this.#queue = new CallQueue({
@@ -168,6 +174,7 @@ export class Bridge implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#queue.abandonAll(new BridgeClosedError())
     await this.#keeper.close(this.#options.graceMs ?? STREAM_GRACE_MS)
+    await this.arrays.remove()
   }
 
   #ask(operation: Operation, options: CallOptions): Promise<Answer> {

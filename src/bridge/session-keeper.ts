@@ -6,6 +6,13 @@ const MAX_FAILED_STARTS = 3
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
 
+export type SessionListeners = {
+  /** Told when starting is over, however it went. */
+  readonly onStarted: () => void
+  /** Told when a Python that had started is gone. */
+  readonly onEnded: (session: Session) => void
+}
+
 /**
  * Keeps one Python: starts it when it is first needed and again after a crash, ever more slowly while none of them
  * gives an answer, and gives up when Python dies three times in a row before it could be used.
@@ -13,16 +20,16 @@ const LONGEST_PAUSE_MS = 5000
 export class SessionKeeper {
   readonly #options: SessionOptions
   readonly #closing = new AbortController()
-  readonly #onStarting: (starting: boolean) => void
+  readonly #listeners: SessionListeners
   #session: Session | undefined
   #starting: Promise<Session> | undefined
   #startFailure: BridgeSpawnError | undefined
   #crashesInARow = 0
   #startsCount = 0
 
-  constructor(options: SessionOptions, onStarting: (starting: boolean) => void) {
+  constructor(options: SessionOptions, listeners: SessionListeners) {
     this.#options = options
-    this.#onStarting = onStarting
+    this.#listeners = listeners
   }
 
   /** The Python that was started last, alive or not. */
@@ -43,7 +50,7 @@ export class SessionKeeper {
     if (this.#startFailure !== undefined) return Promise.reject(this.#startFailure)
     this.#starting ??= this.#startAgain().finally(() => {
       this.#starting = undefined
-      this.#onStarting(false)
+      this.#listeners.onStarted()
     })
     return this.#starting
   }
@@ -65,13 +72,13 @@ export class SessionKeeper {
   }
 
   async #startAgain(): Promise<Session> {
-    this.#onStarting(true)
     if (this.#session !== undefined) this.#crashesInARow += 1
     await this.#pause(this.#crashesInARow - 1)
     for (let failedStarts = 1; ; failedStarts += 1) {
       try {
         this.#session = await Session.start(this.#options, this.#closing.signal)
         this.#startsCount += 1
+        this.#watch(this.#session)
         return this.#session
       } catch (error) {
         if (this.#closing.signal.aborted) throw new BridgeClosedError()
@@ -79,6 +86,12 @@ export class SessionKeeper {
       }
       await this.#pause(failedStarts)
     }
+  }
+
+  #watch(session: Session): void {
+    void session.process.ended.then(() => {
+      this.#listeners.onEnded(session)
+    })
   }
 
   #giveUp(error: unknown, failedStarts: number): unknown {
