@@ -9,7 +9,7 @@ from typing import Callable
 
 from vilbert.synth_scene import Scene, SceneObject
 
-# What a word for a place demands of the shape meant, and where its rivals must not be; picture = 1 × 1.
+# What a word for a place demands of the shape meant, and where its rivals must not be (0…1).
 Region = Callable[[float, float], bool]
 PLACES: dict[str, tuple[Region, Region]] = {
     "left": (lambda x, y: x < 0.36, lambda x, y: x < 0.5),

@@ -69,7 +69,7 @@ def arrange_scene(rng: random.Random, focus: Sequence[str]) -> Scene:
 
 
 def draft(rng: random.Random, focus: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Chooses category, colour and size of each shape: few colours, so that some share one; big ones first."""
+    """Chooses category, colour and size of each shape: few colours, so that some share; big ones first."""
     count = rng.randint(4, 9)
     first = rng.choice(focus)
     names = [first] * rng.randint(2, 4)

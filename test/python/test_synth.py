@@ -309,7 +309,6 @@ def understand(scene: Scene, text: str) -> list[int]:
             direction = DIRECTIONS[words]
             anchors = [scene.objects[index] for index in understand(scene, anchor_text)]
             assert len(anchors) <= 1
-            head = head.removesuffix(" to the") if hasattr(head, "removesuffix") else head
     words = [NOUNS.get(word, word) for word in head.split()]
     fitting = [
         index for index, item in enumerate(scene.objects) if fits(scene, item, words, anchors, direction)
