@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import pickle
 import random
 from pathlib import Path
@@ -343,7 +344,8 @@ def from_corner(scene: Scene, item: SceneObject) -> tuple[float, float]:
 
 
 def from_middle(scene: Scene, item: SceneObject) -> float:
-    return float(np.hypot(*(part - 0.5 for part in from_corner(scene, item))))
+    x, y = from_corner(scene, item)
+    return math.hypot(x - 0.5, y - 0.5)
 
 
 def kin(scene: Scene, item: SceneObject) -> int:
