@@ -1,6 +1,7 @@
 import {createHash, randomBytes} from 'node:crypto'
-import {open, readFile, rename, rm} from 'node:fs/promises'
+import {open, readdir, readFile, rename, rm} from 'node:fs/promises'
 import type {FileHandle} from 'node:fs/promises'
+import {hostname} from 'node:os'
 import {basename, dirname, join} from 'node:path'
 
 /** A file being written beside its final name: nothing is seen under `path` before `commit()`. */
@@ -84,10 +85,38 @@ export async function readOwnJson(path: string): Promise<unknown> {
   }
 }
 
+/** Removes unfinished files that killed processes of this machine left in a folder; a missing folder has none. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => [])
+  const isLeftover = (name: string): boolean => {
+    const [, host, pid] = /^\..*\.([^.]+)-(\d+)-[0-9a-f]{8}\.tmp$/.exec(name) ?? []
+    return host === hostLabel() && pid !== undefined && !isRunning(Number(pid))
+  }
+  await Promise.all(names.filter(isLeftover).map(async (name) => rm(join(folder, name), {force: true})))
+}
+
 // The name is hidden, says whose it is, and cannot meet that of another process.
 function temporaryName(path: string): string {
-  const unique = `${process.pid}-${randomBytes(4).toString('hex')}`
-  return join(dirname(path), `.${basename(path).slice(0, 180)}.${unique}.tmp`)
+  const unique = `${hostLabel()}-${process.pid}-${randomBytes(4).toString('hex')}`
+  return join(dirname(path), `.${basename(path).slice(0, 160)}.${unique}.tmp`)
+}
+
+// Process ids mean nothing on another machine or in another container that shares the folder.
+function hostLabel(): string {
+  return (
+    hostname()
+      .replace(/[^A-Za-z0-9]/g, '')
+      .slice(0, 40) || 'host'
+  )
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
 }
 
 // A failed rename must not leave the unfinished file behind.

@@ -1,4 +1,4 @@
-import {CheckpointError, printable} from '../errors.js'
+import {printable} from '../errors.js'
 import {broken} from './byte-source.js'
 import type {ByteSource} from './byte-source.js'
 import {readDenseTensor} from './dense-tensor.js'
@@ -231,11 +231,4 @@ class Collector {
     if (this.#names.has(name)) throw broken(this.#source, 'E_KEY', `"${printable(name)}" is there twice`)
     this.#names.add(name)
   }
-}
-
-/** The error of a file that is readable but holds no tensor. */
-export function noTensors(source: ByteSource): CheckpointError {
-  return new CheckpointError(`${printable(source.name, 300)}: the file holds no tensors.`, {
-    code: 'E_NO_TENSORS',
-  })
 }

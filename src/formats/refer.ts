@@ -6,7 +6,7 @@ import {plainGlobals} from './pickle-globals.js'
 import {kindOf} from './pickle-values.js'
 import type {PickleDict, PickleValue} from './pickle-values.js'
 import {readPickle} from './pickle.js'
-import type {ProblemSink} from './problems.js'
+import type {ProblemKind, ProblemSink} from './problems.js'
 import {sniff} from './sniff.js'
 
 /** One way of saying which object is meant. */
@@ -140,8 +140,8 @@ class RefReader {
 
   #checkRaw(raw: string, what: string): void {
     if (raw.trim() === '') this.#report('E_REFS_FIELD', `${what} is empty`)
-    if (raw.length > longestRaw) this.#report('E_REFS_FIELD', `${what} has ${raw.length} characters`)
-    if (/[\0-\x1f\x7f]/.test(raw)) this.#report('E_REFS_TEXT', `${what} has control characters`)
+    if (raw.length > longestRaw) this.#report('E_REFS_FIELD', `${what} has ${raw.length} characters`, 'odd')
+    if (/[\0-\x1f\x7f]/.test(raw)) this.#report('E_REFS_TEXT', `${what} has control characters`, 'odd')
   }
 
   #list(dict: PickleDict, field: string, where: string): readonly PickleValue[] {
@@ -164,8 +164,8 @@ class RefReader {
     return value
   }
 
-  #report(code: string, what: string): void {
-    this.#onProblem(broken(this.#source, code, what))
+  #report(code: string, what: string, kind: ProblemKind = 'wrong'): void {
+    this.#onProblem(broken(this.#source, code, what), kind)
   }
 
   #fail(code: string, what: string): Error {

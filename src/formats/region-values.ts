@@ -46,7 +46,7 @@ export function regionEntries(lmdb: Lmdb, onProblem: ProblemSink = () => undefin
     if (!stored.has(key)) throw fail(`image ${key} is in "${keysEntry}" but has no entry`)
   }
   if (listed.size !== stored.size)
-    onProblem(fail(`${stored.size - listed.size} stored images are not in "${keysEntry}"`))
+    onProblem(fail(`${stored.size - listed.size} stored images are not in "${keysEntry}"`), 'odd')
   const ids = [...stored].map(([key, entry]): [number, LmdbEntry] => {
     if (!isImageKey(key)) throw fail(`the key "${printable(key)}" is not an image id`)
     return [Number(key), entry]
@@ -171,19 +171,22 @@ class RegionFields {
 
 function checkNumbers(source: ByteSource, regions: RegionValue, onProblem: ProblemSink): void {
   const {boxes, features, width, height} = regions
-  if (!isFinite(features)) onProblem(broken(source, 'E_NONFINITE', 'features holds NaN or Inf'))
+  if (!isFinite(features)) onProblem(broken(source, 'E_NONFINITE', 'features holds NaN or Inf'), 'wrong')
   for (let at = 0; at < boxes.length; at += 4) {
     const [x1 = NaN, y1 = NaN, x2 = NaN, y2 = NaN] = boxes.subarray(at, at + 4)
     const box = `box ${at / 4} (${[x1, y1, x2, y2].join(', ')})`
     if (![x1, y1, x2, y2].every(Number.isFinite))
-      onProblem(broken(source, 'E_NONFINITE', `${box} is not finite`))
-    else if (x2 < x1 || y2 < y1) onProblem(broken(source, 'E_LMDB_FIELD', `${box} is inside out`))
+      onProblem(broken(source, 'E_NONFINITE', `${box} is not finite`), 'wrong')
+    else if (x2 < x1 || y2 < y1) onProblem(broken(source, 'E_LMDB_FIELD', `${box} is inside out`), 'wrong')
     else if (
       Math.min(x1, y1) < -boxTolerancePx ||
       x2 > width + boxTolerancePx ||
       y2 > height + boxTolerancePx
     ) {
-      onProblem(broken(source, 'E_LMDB_FIELD', `${box} is outside of its image of ${width} x ${height}`))
+      onProblem(
+        broken(source, 'E_LMDB_FIELD', `${box} is outside of its image of ${width} x ${height}`),
+        'odd',
+      )
     }
   }
 }

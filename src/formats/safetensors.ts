@@ -2,7 +2,6 @@ import {printable} from '../errors.js'
 import {broken} from './byte-source.js'
 import type {ByteSource} from './byte-source.js'
 import {isDtype, isShape, tensorBytes} from './dtypes.js'
-import type {Dtype} from './dtypes.js'
 import {parseJson} from './json.js'
 import type {JsonObject, JsonValue} from './json.js'
 import {Payload} from './payload.js'
@@ -126,37 +125,4 @@ function checkCoverage(source: ByteSource, tensors: readonly StoredTensor[], dat
     const what = `its tensors end at byte ${covered}, the file has ${source.sizeBytes}`
     throw broken(source, 'E_ST_OFFSETS', what)
   }
-}
-
-/** A tensor of a file to be written. */
-export type SafetensorsEntry = {
-  readonly name: string
-  readonly dtype: Dtype
-  readonly shape: readonly number[]
-}
-
-/**
- * The header of a safetensors file whose tensors follow in the given order without a gap, padded with spaces so that
- * the data begin at a multiple of 64 bytes, and in a space of `reservedBytes` where that is given.
- */
-export function safetensorsHeader(
-  entries: readonly SafetensorsEntry[],
-  metadata: Readonly<Record<string, string>> = {},
-  reservedBytes = 0,
-): Buffer {
-  let offset = 0
-  const fields = entries.map(({name, dtype, shape}): [string, unknown] => {
-    const begin = offset
-    offset += tensorBytes(dtype, shape)
-    return [name, {dtype, shape, data_offsets: [begin, offset]}]
-  })
-  if (Object.keys(metadata).length > 0) fields.unshift(['__metadata__', metadata])
-  const json = Buffer.from(
-    `{${fields.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`,
-  )
-  const size = Math.max(reservedBytes, Math.ceil((8 + json.length) / 64) * 64)
-  const header = Buffer.alloc(size, ' ')
-  header.writeBigUInt64LE(BigInt(size - 8))
-  json.copy(header, 8)
-  return header
 }

@@ -1,0 +1,14 @@
+import {InterruptedError, VilbertError} from './errors.js'
+
+/** Lets timers, signals and the progress bar have their turn, and ends the work if the user wants that. */
+export async function breathe(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve))
+  throwIfInterrupted(signal)
+}
+
+/** Throws when the signal is aborted: its reason where that is one of our errors, else InterruptedError. */
+export function throwIfInterrupted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return
+  const reason: unknown = signal.reason
+  throw reason instanceof VilbertError ? reason : new InterruptedError(undefined, {cause: reason})
+}
