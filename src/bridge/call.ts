@@ -16,6 +16,8 @@ export type CallOptions = {
 /** A value together with the Python that gave it. */
 export type Answer = {readonly value: unknown; readonly session: Session}
 
+const STREAM_OPERATIONS: ReadonlySet<string> = new Set(['open', 'next'])
+
 /** Makes the error of a call that was stopped; `forced` if Python had to be killed for it. */
 type StopReason = (details: {readonly forced: boolean; readonly cause?: Error}) => BridgeError
 
@@ -126,11 +128,11 @@ export class Call {
 
   /**
    * A call that was stopped rejects even if Python finished it in the meantime. A stream's event is kept: its step
-   * was taken, and the cancellation ends the stream at the next one.
+   * was taken, and the cancellation ends the stream at the next one, where it is also closed.
    */
   #isWanted(): boolean {
     const cancelled = this.options.signal?.aborted === true
-    return this.#stopReason === undefined || (this.#operation.op === 'next' && cancelled)
+    return this.#stopReason === undefined || (cancelled && STREAM_OPERATIONS.has(this.#operation.op))
   }
 
   #explain(error: Error | undefined): Error {
