@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import {Config, Errors, flush, run, settings} from '@oclif/core'
+import {Config, Errors, run, settings} from '@oclif/core'
 import {fileURLToPath} from 'node:url'
 import {didYouMean} from './did-you-mean.js'
 import {printable} from './errors.js'
@@ -18,7 +18,6 @@ async function main(typed: readonly string[]): Promise<void> {
     const config = await Config.load(fileURLToPath(import.meta.url))
     suggestCommand(argv, config)
     await run(argv, config)
-    await flush()
   } catch (error) {
     process.exit(error instanceof Errors.ExitError ? error.oclif.exit : show(error, typed))
   }

@@ -16,7 +16,7 @@ const MAX_WORD_LENGTH = 64
 
 /** Case and separators are the commonest slip (`batch_size`, `batch-size`, `batchSize`), so they cost nothing. */
 function normalise(word: string): string {
-  return word.toLowerCase().replace(/[^a-z0-9]/g, '')
+  return word.toLowerCase().replace(/[-_. ]/g, '')
 }
 
 /** Counts insertions, deletions, replacements and swapped neighbours, since typing slips are one of these. */

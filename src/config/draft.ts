@@ -49,11 +49,12 @@ export class Draft {
     if (kind === 'file') this.#addTree('', source.value, source, file)
     if (kind === 'seed-tasks') this.#addSeedTask(source, file)
     for (const path of pathKeys) this.#resolvePath(path, dirname(file))
+    await this.#lookUpModel()
     return kind
   }
 
   /** Adds `section.key=value` from the command line; the value is read like one in a YAML file. */
-  addSet(assignment: string): void {
+  async addSet(assignment: string): Promise<void> {
     const equals = assignment.indexOf('=')
     const path = (equals < 0 ? assignment : assignment.slice(0, equals)).trim()
     const origin = {label: '--set', path}
@@ -66,8 +67,11 @@ export class Draft {
     if (source.problems.length > 0) return
     const [section = '', key, ...rest] = path.split('.')
     const isModel = path === 'model' && typeof source.value === 'string'
-    if (isModel) this.#put(['model'], source.value, origin)
-    else if (key === undefined || rest.length > 0 || !sectionKeys[section]?.includes(key)) this.#unknown(path)
+    if (isModel) {
+      this.#put(['model'], source.value, origin)
+      await this.#lookUpModel()
+    } else if (key === undefined || rest.length > 0 || !sectionKeys[section]?.includes(key))
+      this.#unknown(path)
     else this.#put([section, key], source.value, origin)
   }
 
@@ -83,8 +87,23 @@ export class Draft {
     for (const path of pathKeys) this.#resolvePath(path, process.cwd())
   }
 
+  /** Puts a finding about `value` into the form that is shown, at the place where its value was written. */
+  locate({path, code, predicate}: Finding): Problem {
+    const keys = path.map(String)
+    for (let length = keys.length; length >= 0; length--) {
+      const origin = this.origins.get(keys.slice(0, length).join('.'))
+      if (origin === undefined) continue
+      const written = [origin.path, ...keys.slice(length)].filter((key) => key !== '').join('.')
+      const {line = null, column = null, file} = origin
+      const message = `${written === '' ? 'The file' : written} ${predicate}`
+      return {path: written, line, column, code, message, ...(file === undefined ? {} : {file})}
+    }
+    const written = keys.join('.')
+    return {path: written, ...noPlace, code, message: `${written} ${predicate}`}
+  }
+
   /** Replaces a model that is given by name or path with what that file holds. */
-  async lookUpModel(): Promise<void> {
+  async #lookUpModel(): Promise<void> {
     const {model} = this.value
     if (typeof model !== 'string') return
     const origin = this.origins.get('model') ?? {label: 'default', path: 'model'}
@@ -101,21 +120,6 @@ export class Draft {
       this.#fail(origin, 'E_CFG_FILE', `${origin.path} is neither a preset nor a file: "${model}"; ${hint}`)
     } else if (source.problems.length > 0) this.problems.push(...source.problems)
     else this.#addTree('model', source.value, source, file, isPreset ? `preset:${model}` : undefined)
-  }
-
-  /** Puts a finding about `value` into the form that is shown, at the place where its value was written. */
-  locate({path, code, predicate}: Finding): Problem {
-    const keys = path.map(String)
-    for (let length = keys.length; length >= 0; length--) {
-      const origin = this.origins.get(keys.slice(0, length).join('.'))
-      if (origin === undefined) continue
-      const written = [origin.path, ...keys.slice(length)].filter((key) => key !== '').join('.')
-      const {line = null, column = null, file} = origin
-      const message = `${written === '' ? 'The file' : written} ${predicate}`
-      return {path: written, line, column, code, message, ...(file === undefined ? {} : {file})}
-    }
-    const written = keys.join('.')
-    return {path: written, ...noPlace, code, message: `${written} ${predicate}`}
   }
 
   /** Tells the three kinds of file apart by their top-level keys. */

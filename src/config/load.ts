@@ -86,9 +86,8 @@ type Outcome = {
 async function buildConfig({file, set = [], flags = {}}: ConfigSources): Promise<Outcome> {
   const draft = new Draft()
   const kind = file === undefined ? undefined : await draft.addFile(file)
-  for (const assignment of set) draft.addSet(assignment)
+  for (const assignment of set) await draft.addSet(assignment)
   draft.addFlags(flags)
-  await draft.lookUpModel()
   if (file !== undefined && kind === undefined) return {kind, problems: draft.problems}
   const parsed = settingsSchema.safeParse(draft.value)
   const findings = parsed.success ? [] : findingsOf(parsed.error, draft.value, knownKeys)

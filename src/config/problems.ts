@@ -52,16 +52,42 @@ export function problemLine({file, line, column, message}: Problem): string {
 
 /** Translates zod's issues about `value` into findings in our words, one for each key that is wrong. */
 export function findingsOf(error: z.ZodError, value: unknown, known: KnownKeys): Finding[] {
-  const findings = error.issues.flatMap((issue) => {
-    if (issue.code === 'unrecognized_keys') {
-      const keys = issue.keys.slice(0, MAX_UNKNOWN_KEYS)
-      return keys.map((key) => unknownKey([...issue.path, key], known(issue.path)))
-    }
-    return [finding(issue, valueAtPath(value, issue.path))]
-  })
+  const {missing, others} = splitMissing(error.issues, value)
   // Of several bounds that one value breaks, zod names the narrowest last.
-  return [...new Map(findings.map((each) => [`${each.code} ${each.path.join('.')}`, each])).values()]
+  const narrowest = new Map(others.map((issue) => [`${issue.code} ${boundKey(issue)}`, issue]))
+  const findings = [...narrowest.values()].flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return [finding(issue, valueAtPath(value, issue.path))]
+    const keys = issue.keys.slice(0, MAX_UNKNOWN_KEYS)
+    return keys.map((key) => unknownKey([...issue.path, key], known(issue.path)))
+  })
+  return [...missing, ...findings]
 }
+
+/** What makes two issues the same: their path, and for a rule between fields its sentence too. */
+function boundKey({code, path, message}: z.core.$ZodIssue): string {
+  return code === 'custom' ? `${path.join('.')} ${message}` : path.join('.')
+}
+
+/** A section that lacks almost everything is one problem, not twenty-five. */
+function splitMissing(issues: readonly z.core.$ZodIssue[], value: unknown) {
+  const isMissing = ({code, path}: z.core.$ZodIssue) =>
+    (code === 'invalid_type' || code === 'invalid_value') && valueAtPath(value, path) === undefined
+  const parents = new Map<string, z.core.$ZodIssue[]>()
+  for (const issue of issues.filter(isMissing)) {
+    const parent = issue.path.slice(0, -1).join('.')
+    parents.set(parent, [...(parents.get(parent) ?? []), issue])
+  }
+  const crowded = [...parents.values()].filter((group) => group.length > MAX_MISSING_KEYS)
+  const missing = crowded.map((group): Finding => {
+    const keys = group.map(({path}) => String(path.at(-1)))
+    const predicate = `lacks ${keys.length} keys: ${keys.slice(0, MAX_MISSING_KEYS).join(', ')}, …`
+    return {path: group[0]?.path.slice(0, -1) ?? [], code: 'E_CFG_KEY', predicate}
+  })
+  const covered = new Set(crowded.flat())
+  return {missing, others: issues.filter((issue) => !covered.has(issue))}
+}
+
+const MAX_MISSING_KEYS = 5
 
 /** A file of nonsense is described well enough by its first keys. */
 const MAX_UNKNOWN_KEYS = 20
