@@ -1,22 +1,15 @@
 import {z} from 'zod'
+import {datasetSplits} from '../data/datasets.js'
 import {addRules, valueAt, type Rule} from './rules.js'
 
-/** Who made the splits of each data set, the usual one first. */
-const splitters = {
-  refcoco: ['unc', 'google'],
-  'refcoco+': ['unc'],
-  refcocog: ['umd', 'google'],
-} as const
-
-export type DatasetName = keyof typeof splitters
-
-const datasetNames = Object.keys(splitters) as [DatasetName, ...DatasetName[]]
+const datasetNames = Object.keys(datasetSplits)
+const splitters = [...new Set(Object.values(datasetSplits).flatMap((bySplitter) => Object.keys(bySplitter)))]
 
 const dataShape = {
   dataRoot: z.string().min(1).nullable().default(null).describe('Folder in the REFER layout.'),
   dataset: z.enum(datasetNames).default('refcoco+').describe('Data set below the data root.'),
   splitBy: z
-    .enum(['unc', 'umd', 'google'])
+    .enum(splitters)
     .nullable()
     .default(null)
     .describe('Who made the splits; none: unc, for refcocog umd.'),
@@ -34,7 +27,7 @@ export const dataFields = z.strictObject(dataShape)
 /** Which referring expressions are used and where they lie. */
 export const dataConfigSchema = addRules(dataFields, [knownSplitter])
   .describe('Which referring expressions are used and where they lie.')
-  .transform((data) => ({...data, splitBy: data.splitBy ?? splitters[data.dataset][0]}))
+  .transform((data) => ({...data, splitBy: data.splitBy ?? splittersOf(data.dataset)[0] ?? ''}))
 
 export type DataConfig = z.output<typeof dataConfigSchema>
 
@@ -43,7 +36,12 @@ function knownSplitter(...[config, report]: Parameters<Rule>): void {
   const dataset = datasetNames.find((name) => name === valueAt(config, 'dataset'))
   const splitBy = valueAt(config, 'splitBy')
   if (dataset === undefined || typeof splitBy !== 'string') return
-  const known: readonly string[] = splitters[dataset]
+  const known = splittersOf(dataset)
   if (known.includes(splitBy)) return
   report(['splitBy'], `must be ${known.join(' or ')} for ${dataset}, it is ${splitBy}`)
+}
+
+/** The people who split a data set, the usual ones first. */
+function splittersOf(dataset: string): readonly string[] {
+  return Object.keys(datasetSplits[dataset] ?? {})
 }

@@ -24,11 +24,11 @@ export type Origin = {
 }
 
 /** The sections of a configuration and the keys of each. */
-export const sectionKeys: Readonly<Record<string, readonly string[]>> = {
-  model: Object.keys(modelFields.shape),
-  data: Object.keys(dataFields.shape),
-  training: Object.keys(trainingFields.shape),
-}
+export const sectionKeys: ReadonlyMap<string, readonly string[]> = new Map([
+  ['model', Object.keys(modelFields.shape)],
+  ['data', Object.keys(dataFields.shape)],
+  ['training', Object.keys(trainingFields.shape)],
+])
 
 /** Values that name a file or folder: relative to the configuration file they stand in. */
 const pathKeys = ['data.dataRoot', 'data.cacheDir', 'training.fromPretrained', 'training.outputDir']
@@ -70,7 +70,7 @@ export class Draft {
     if (isModel) {
       this.#put(['model'], source.value, origin)
       await this.#lookUpModel()
-    } else if (key === undefined || rest.length > 0 || !sectionKeys[section]?.includes(key))
+    } else if (key === undefined || rest.length > 0 || sectionKeys.get(section)?.includes(key) !== true)
       this.#unknown(path)
     else this.#put([section, key], source.value, origin)
   }
@@ -78,7 +78,7 @@ export class Draft {
   /** Adds those flags that belong to a setting, named like it in kebab case; undefined ones were not given. */
   addFlags(flags: Readonly<Record<string, unknown>>): void {
     for (const section of ['data', 'training']) {
-      for (const key of sectionKeys[section] ?? []) {
+      for (const key of sectionKeys.get(section) ?? []) {
         const flag = kebabCase(key)
         if (flags[flag] === undefined) continue
         this.#put([section, key], flags[flag], {label: 'flag', path: `--${flag}`})
@@ -132,8 +132,8 @@ export class Draft {
     }
     const keys = Object.keys(value)
     if (keys.some((key) => /^TASK\d+$/.test(key))) return 'seed-tasks'
-    if (keys.some((key) => key in sectionKeys)) return 'file'
-    if (keys.some((key) => sectionKeys['model']?.includes(key))) return 'model'
+    if (keys.some((key) => sectionKeys.has(key))) return 'file'
+    if (keys.some((key) => sectionKeys.get('model')?.includes(key))) return 'model'
     const kinds = 'model settings, the sections model, data and training, or the tasks of vlbert_tasks.yml'
     this.#fail(origin, 'E_CFG_KEY', `The file holds none of the known keys: ${kinds}.`)
     return undefined
@@ -174,8 +174,10 @@ export class Draft {
       return
     }
     const current = this.value[section]
-    const isSection = typeof current === 'object' && current !== null && !Array.isArray(current)
-    this.value[section] = {...(isSection ? current : {}), [key]: value}
+    // Something else in the place of a section stays, so that the check finds it.
+    if (current !== undefined && (typeof current !== 'object' || current === null || Array.isArray(current)))
+      return
+    this.value[section] = {...current, [key]: value}
     this.origins.set(`${section}.${key}`, origin)
   }
 
@@ -188,9 +190,7 @@ export class Draft {
   }
 
   #unknown(path: string): void {
-    const known = Object.entries(sectionKeys).flatMap(([section, keys]) =>
-      keys.map((key) => `${section}.${key}`),
-    )
+    const known = [...sectionKeys].flatMap(([section, keys]) => keys.map((key) => `${section}.${key}`))
     const home = known.find((candidate) => candidate.endsWith(`.${path}`))
     const {code, predicate} = unknownKey([path], home === undefined ? known : [home])
     const hint = home === undefined ? predicate : `is not a known key; did you mean "${home}"?`

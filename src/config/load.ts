@@ -108,7 +108,7 @@ function check(value: {readonly model: unknown}) {
 }
 
 function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  return path.length === 0 ? Object.keys(sectionKeys) : (sectionKeys[String(path[0])] ?? [])
+  return path.length === 0 ? [...sectionKeys.keys()] : (sectionKeys.get(String(path[0])) ?? [])
 }
 
 /** Data and weights that a file names have to be there; those of a flag are checked by the work itself. */

@@ -78,6 +78,7 @@ test('--set reads values like YAML and names the key that was meant', async (t) 
     ['training.lr', '--set takes KEY=VALUE, it is "training.lr".'],
     ['training.lr=fast', 'training.lr must be a number, it is "fast"'],
     ['training.lr=[', 'The file is not valid'],
+    ['constructor.name=1', 'constructor.name is not a known key'],
     ['training.__proto__=1', 'training.__proto__ is not a known key'],
     ['model=bert_base', 'model is neither a preset nor a file: "bert_base"'],
   ]
@@ -137,6 +138,8 @@ const refused: readonly (readonly [
   ['infinity in YAML', 'a.yaml', 'training:\n  lr: .inf\n', 'E_CFG_TYPE', 2],
   ['JSON that ends early', 'a.json', '{"hidden_size": 1', 'E_CFG_JSON', 1],
   ['bad indentation', 'a.yaml', 'training:\n  lr: 1\n epochs: 2\n', 'E_CFG_YAML', 3],
+  ['a section that is none', 'a.yaml', 'training: 5\n', 'E_CFG_TYPE', 1],
+  ['a name that every object has', 'a.yaml', 'constructor: 5\n', 'E_CFG_KEY', 1],
   ['an empty file', 'a.yaml', '', 'E_CFG_TYPE', 1],
   ['a file of other things', 'a.yaml', 'name: x\n', 'E_CFG_KEY', 1],
   ['a deep YAML sequence', 'a.yaml', `training: ${'- '.repeat(50)}1`, 'E_CFG_YAML', 1],
