@@ -1,0 +1,43 @@
+import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import path from 'node:path'
+import {SetupFailure} from './failure.mjs'
+import {run} from './run.mjs'
+import {allOutputsExist, sourcesHash, staleOutputs} from './source-tree.mjs'
+
+/**
+ * Says whether the compiled files are missing or older than the sources.
+ *
+ * @param {string} root
+ */
+export function isBuilt(root) {
+  const stamp = stampFile(root)
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === sourcesHash(root) && allOutputsExist(root)
+}
+
+/**
+ * Compiles the sources. Files of sources that are gone are removed afterwards instead of emptying `dist` first, so
+ * that a running program does not lose its modules.
+ *
+ * @param {string} root
+ * @throws {SetupFailure} with the compiler's messages
+ */
+export async function build(root) {
+  const inputs = sourcesHash(root)
+  rmSync(stampFile(root), {force: true})
+  const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const result = await run(process.execPath, [tsc, '--project', root, '--pretty', 'false'], {cwd: root})
+  if (result.exitCode !== 0) {
+    throw new SetupFailure('The TypeScript sources do not compile.', {
+      exitCode: 1,
+      details: result.output.split('\n'),
+    })
+  }
+  for (const file of staleOutputs(root)) rmSync(path.join(root, 'dist', file))
+  mkdirSync(path.join(root, 'dist'), {recursive: true})
+  writeFileSync(stampFile(root), inputs)
+}
+
+/** @param {string} root */
+function stampFile(root) {
+  return path.join(root, 'dist', '.sources.sha256')
+}

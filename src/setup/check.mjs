@@ -1,0 +1,20 @@
+// `npm run check`: format, types, lint, unused code, package, and the same for Python. The build in ready is the
+// type check of the TypeScript sources.
+import {makeReady, root, runAll} from './tasks.mjs'
+
+if (await makeReady()) {
+  const ruff = ['--config', 'python/pyproject.toml', 'python', 'test']
+  const failed = await runAll([
+    ['prettier', 'prettier', '--check', '--log-level', 'warn', '.'],
+    ['eslint', 'eslint', '.'],
+    ['knip', 'knip'],
+    ['publint', 'publint', root],
+    ['ruff check', 'node', 'src/setup/venv-run.mjs', 'ruff', 'check', '--quiet', ...ruff],
+    ['ruff format', 'node', 'src/setup/venv-run.mjs', 'ruff', 'format', '--check', '--quiet', ...ruff],
+    ['pyright', 'pyright', '-p', 'python'],
+  ])
+  if (failed.length > 0) {
+    process.stderr.write(`failed: ${failed.join(', ')}\n`)
+    process.exitCode = 1
+  }
+}
