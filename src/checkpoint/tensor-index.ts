@@ -1,7 +1,7 @@
 import {dirname, join, resolve} from 'node:path'
 
 import {CheckpointError, printable} from '../errors.js'
-import {cannotWrite, isWriteRefusal, openCacheFolder} from '../data/cache-folder.js'
+import {cannotWrite, defaultCacheFolder, isWriteRefusal, openCacheFolder} from '../data/cache-folder.js'
 import {combine, Fingerprints} from '../data/fingerprint.js'
 import {FileSource} from '../formats/byte-source.js'
 import type {ByteSource} from '../formats/byte-source.js'
@@ -9,6 +9,7 @@ import {tensorBytes} from '../formats/dtypes.js'
 import {readModelFile} from '../formats/pdparams.js'
 import type {PlacedTensor} from '../formats/safetensors-writer.js'
 import {isWritten, safetensorsLayout, writeSafetensors} from '../formats/safetensors-writer.js'
+import {readSafetensors} from '../formats/safetensors.js'
 import {rawOffset} from '../formats/stored-tensor.js'
 import type {StoredTensor} from '../formats/stored-tensor.js'
 
@@ -33,6 +34,8 @@ const formVersion = '1'
  */
 export async function indexWeights(file: string, options: IndexOptions = {}): Promise<TensorIndex> {
   using source = new FileSource(file)
+  const decoded = await findDecoded(file, options)
+  if (decoded !== undefined) return decoded
   const model = readModelFile(source)
   if (model.tensors.length === 0) throw noTensors(file)
   const entries = model.tensors.map(rawEntry)
@@ -55,6 +58,25 @@ function rawEntry(tensor: StoredTensor): PlacedTensor | undefined {
   return offset === undefined ? undefined : {name, dtype, shape, offset, nbytes: tensorBytes(dtype, shape)}
 }
 
+// A file that was decoded before and has not changed since need not be read again.
+async function findDecoded(file: string, options: IndexOptions): Promise<TensorIndex | undefined> {
+  const folder = resolve(options.cacheDir ?? defaultCacheFolder(dirname(file)))
+  const fingerprint = await (await Fingerprints.open(folder)).known(file)
+  if (fingerprint === undefined) return undefined
+  const target = decodedFile(folder, fingerprint)
+  try {
+    using source = new FileSource(target)
+    const entries = readSafetensors(source).tensors.map(rawEntry)
+    return {file: target, tensors: entries.filter((entry) => entry !== undefined)}
+  } catch {
+    return undefined
+  }
+}
+
+function decodedFile(folder: string, fingerprint: string): string {
+  return join(folder, `weights-${combine(formVersion, fingerprint)}.safetensors`)
+}
+
 // Old protocols store bytes as text, in slices or in another order: decoded once into a file that can be mapped.
 async function indexDecoded(
   file: string,
@@ -67,7 +89,7 @@ async function indexDecoded(
     const fingerprints = await Fingerprints.open(folder)
     const fingerprint = await fingerprints.ofFile(file, {signal: options.signal})
     await fingerprints.save()
-    const target = join(folder, `weights-${combine(formVersion, fingerprint)}.safetensors`)
+    const target = decodedFile(folder, fingerprint)
     const layout = safetensorsLayout(tensors, {source: fingerprint})
     if (!isWritten(target, layout)) await writeSafetensors(target, source, layout, options.signal)
     return {file: target, tensors: layout.entries}

@@ -9,7 +9,7 @@ import {removeLeftovers} from '../files.js'
  * @throws DataError E_CACHE when it cannot be written
  */
 export async function openCacheFolder(home: string, cacheDir?: string): Promise<string> {
-  const folder = cacheDir ?? join(home, '.vilbert-ts')
+  const folder = cacheDir ?? defaultCacheFolder(home)
   try {
     await mkdir(folder, {recursive: true})
     const probe = join(folder, `.probe-${process.pid}`)
@@ -20,6 +20,11 @@ export async function openCacheFolder(home: string, cacheDir?: string): Promise<
   }
   await removeLeftovers(folder)
   return folder
+}
+
+/** The folder for what is built from the files of a folder, where the user names no other. */
+export function defaultCacheFolder(home: string): string {
+  return join(home, '.vilbert-ts')
 }
 
 /** The error of a cache folder that refuses: read-only, full, over quota. */

@@ -19,11 +19,14 @@ const largestHashedLmdbBytes = 512 * 2 ** 20
 const sampledBlocks = 64
 const sampledBlockBytes = 64 * 2 ** 10
 
-const memorySchema = z.record(
-  z.string(),
-  z.object({sizeBytes: z.number(), mtimeNs: z.string(), inode: z.string(), fingerprint: z.string()}),
-)
-type Memory = z.infer<typeof memorySchema>
+const rememberedSchema = z.object({
+  sizeBytes: z.number(),
+  mtimeNs: z.string(),
+  inode: z.string(),
+  fingerprint: z.string(),
+})
+const memorySchema = z.array(z.tuple([z.string(), rememberedSchema]))
+type Remembered = z.infer<typeof rememberedSchema>
 
 /**
  * Fingerprints of files by their content. Those of files that have not changed since (size, time, inode) are
@@ -31,10 +34,10 @@ type Memory = z.infer<typeof memorySchema>
  */
 export class Fingerprints {
   readonly #file: string
-  readonly #memory: Memory
+  readonly #memory: Map<string, Remembered>
   #changed = false
 
-  private constructor(file: string, memory: Memory) {
+  private constructor(file: string, memory: Map<string, Remembered>) {
     this.#file = file
     this.#memory = memory
   }
@@ -42,7 +45,7 @@ export class Fingerprints {
   static async open(cacheDir: string): Promise<Fingerprints> {
     const file = join(cacheDir, 'fingerprints.json')
     const known = memorySchema.safeParse(await readOwnJson(file))
-    return new Fingerprints(file, known.success ? known.data : {})
+    return new Fingerprints(file, new Map(known.success ? known.data : []))
   }
 
   /** SHA-256 of a file. */
@@ -60,29 +63,34 @@ export class Fingerprints {
   /** Writes what was learned; a cache that cannot be written only costs time. */
   async save(): Promise<void> {
     if (!this.#changed) return
-    await writeFileAtomic(this.#file, `${JSON.stringify(this.#memory, undefined, 1)}\n`)
+    await writeFileAtomic(this.#file, `${JSON.stringify([...this.#memory], undefined, 1)}\n`)
     this.#changed = false
   }
 
-  async #remembered(path: string, compute: () => Promise<string>): Promise<string> {
-    const key = resolve(path)
-    const status = await stat(path, {bigint: true})
-    const identity = {
-      sizeBytes: Number(status.size),
-      mtimeNs: String(status.mtimeNs),
-      inode: `${status.dev}:${status.ino}`,
-    }
-    const known = Object.hasOwn(this.#memory, key) ? this.#memory[key] : undefined
+  /** The fingerprint of a file that was taken before and still holds, without taking one. */
+  async known(path: string): Promise<string | undefined> {
+    const remembered = this.#memory.get(resolve(path))
+    if (remembered === undefined) return undefined
+    const {sizeBytes, mtimeNs, inode} = await identify(path)
     const isUnchanged =
-      known?.sizeBytes === identity.sizeBytes &&
-      known.mtimeNs === identity.mtimeNs &&
-      known.inode === identity.inode
-    if (isUnchanged) return known.fingerprint
+      remembered.sizeBytes === sizeBytes && remembered.mtimeNs === mtimeNs && remembered.inode === inode
+    return isUnchanged ? remembered.fingerprint : undefined
+  }
+
+  async #remembered(path: string, compute: () => Promise<string>): Promise<string> {
+    const known = await this.known(path)
+    if (known !== undefined) return known
+    const identity = await identify(path)
     const fingerprint = await compute()
-    this.#memory[key] = {...identity, fingerprint}
+    this.#memory.set(resolve(path), {...identity, fingerprint})
     this.#changed = true
     return fingerprint
   }
+}
+
+async function identify(path: string): Promise<Omit<Remembered, 'fingerprint'>> {
+  const {size, mtimeNs, dev, ino} = await stat(path, {bigint: true})
+  return {sizeBytes: Number(size), mtimeNs: String(mtimeNs), inode: `${dev}:${ino}`}
 }
 
 /** One short fingerprint of several. */
