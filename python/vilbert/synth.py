@@ -11,7 +11,7 @@ import contextlib
 import io
 import json
 import os
-import pickle  # noqa: TID251 (writes only: REFER data is made of pickles)
+import pickle
 import random
 import shutil
 import tempfile

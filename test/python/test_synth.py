@@ -14,7 +14,6 @@ import lmdb
 import numpy as np
 import pytest
 from PIL import Image
-
 from vilbert.errors import ConfigError
 from vilbert.region_features import region_features
 from vilbert.synth import Request, make_scene, synthesize
