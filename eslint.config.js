@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint'
 export default tseslint.config(
   {ignores: ['dist/', '.venv/', 'checkpoints/', 'data/', 'python/', 'test/fixtures/']},
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.mjs'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {parserOptions: {projectService: true, tsconfigRootDir: import.meta.dirname}},
     rules: {

@@ -82,7 +82,8 @@ async function checkNamed({path: python, by}: {path: string; by: string}): Promi
   const facts = await inspectPython(python)
   const shown = printable(python, 200)
   const next = `Name another one, or leave ${by} out and run \`vilbert-ts setup\`.`
-  if (facts === undefined) throw new EnvironmentError(`${shown} (from ${by}) is not a Python that runs.`, {next})
+  if (facts === undefined)
+    throw new EnvironmentError(`${shown} (from ${by}) is not a Python that runs.`, {next})
   const reason = unsupported(facts) ?? (facts.hasPaddle ? undefined : `has no Paddle installed`)
   if (reason !== undefined) throw new EnvironmentError(`${shown} (from ${by}) ${reason}.`, {next})
   return facts.executable

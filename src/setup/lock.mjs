@@ -1,4 +1,5 @@
-import {readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import path from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 
 const pollMs = 200
@@ -14,6 +15,7 @@ const pollMs = 200
  * @returns {Promise<T>}
  */
 export async function withLock(lockFile, work, onWait) {
+  mkdirSync(path.dirname(lockFile), {recursive: true})
   let told = false
   while (!tryLock(lockFile)) {
     const ownerPid = ownerOf(lockFile)

@@ -36,8 +36,10 @@ export function isInstalled(root) {
 export async function installNodeModules(root, onLine) {
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
   const args = ['ci', '--no-audit', '--no-fund', '--include=dev']
-  const result = await run(npm, args, {cwd: root, onLine}).catch((error) => {
-    throw new SetupFailure(`npm does not run: ${String(error)}`, {next: 'Install npm, which comes with Node.'})
+  const result = await run(npm, args, {cwd: root, onLine}).catch((/** @type {unknown} */ error) => {
+    throw new SetupFailure(`npm does not run: ${String(error)}`, {
+      next: 'Install npm, which comes with Node.',
+    })
   })
   if (result.exitCode === 0) return
   const isNetwork = /code (?:E?CONN|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|ERR_SOCKET)|network/i.test(result.output)

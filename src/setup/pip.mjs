@@ -22,7 +22,14 @@ const cudaVersion = 'cu126'
 /** A server that cannot be reached should be known in a minute, not after pip's five patient retries. */
 const patience = ['--retries', '2', '--timeout', '20']
 
-const commonArgs = ['--disable-pip-version-check', '--no-input', '--progress-bar', 'off', '--only-binary', ':all:']
+const commonArgs = [
+  '--disable-pip-version-check',
+  '--no-input',
+  '--progress-bar',
+  'off',
+  '--only-binary',
+  ':all:',
+]
 
 /**
  * Installs the requirements. For GPUs, Paddle's line is taken out of them and its GPU build comes from Paddle's
@@ -37,12 +44,21 @@ export async function installPackages(options) {
   if (gpu) {
     const requirement = gpuRequirement(requirementFiles.map((file) => readFileSync(file, 'utf8')).join('\n'))
     const index = new URL(`/packages/stable/${cudaVersion}/`, `https://${paddleIndexHost}`)
-    await pipInstall(options, [...patience, '--index-url', index.href, requirement], `Paddle's GPU index (${index.host})`)
+    await pipInstall(
+      options,
+      [...patience, '--index-url', index.href, requirement],
+      `Paddle's GPU index (${index.host})`,
+    )
   }
   const files = gpu ? requirementFiles.map((file) => withoutPaddle(file, folder)) : requirementFiles
-  const constraints = gpu && constraintFile !== undefined ? withoutPaddle(constraintFile, folder) : constraintFile
+  const constraints =
+    gpu && constraintFile !== undefined ? withoutPaddle(constraintFile, folder) : constraintFile
   const constraintArgs = constraints === undefined ? [] : ['-c', constraints]
-  await pipInstall({...options, python}, [...constraintArgs, ...files.flatMap((file) => ['-r', file])], 'the package index')
+  await pipInstall(
+    {...options, python},
+    [...constraintArgs, ...files.flatMap((file) => ['-r', file])],
+    'the package index',
+  )
 }
 
 /**
@@ -73,7 +89,12 @@ function withoutPaddle(file, folder) {
  */
 async function pipInstall({python, logFile, onLine, signal}, args, source) {
   const env = cleanPythonEnv(process.env)
-  const result = await run(python, ['-m', 'pip', 'install', ...commonArgs, ...args], {env, logFile, onLine, signal})
+  const result = await run(python, ['-m', 'pip', 'install', ...commonArgs, ...args], {
+    env,
+    logFile,
+    onLine,
+    signal,
+  })
   if (result.exitCode === 0) return
   const details = result.tail.filter((line) => !line.startsWith('WARNING: Location '))
   if (isNetworkTrouble(result.output)) {

@@ -13,9 +13,7 @@ import {planVenv} from './venv.mjs'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 try {
-  await withLock(path.join(root, '.ready.lock'), ready, (pid) => {
-    say(`waiting for another set-up (process ${pid}) …`)
-  })
+  await alone(path.join(root, '.ready.lock'), ready)
 } catch (error) {
   if (!(error instanceof SetupFailure)) throw error
   for (const line of error.details) say(`    ${line}`)
@@ -27,11 +25,25 @@ try {
 async function ready() {
   const startedAtMs = Date.now()
   const oldNode = unsupportedNode()
-  if (oldNode !== undefined) throw new SetupFailure(oldNode, {next: 'Install a newer Node and run this again.'})
+  if (oldNode !== undefined)
+    throw new SetupFailure(oldNode, {next: 'Install a newer Node and run this again.'})
   if (!isInstalled(root)) await timed('npm packages', () => installNodeModules(root))
   if (!isBuilt(root)) await timed('build', () => build(root))
-  for (const step of await planVenv(projectVenv(root))) await timed(step.title, () => step.run(() => undefined))
+  for (const step of await planVenv(projectVenv(root)))
+    await timed(step.title, () => step.run(() => undefined))
   say(`ready (${seconds(startedAtMs)})`)
+}
+
+/**
+ * Another `ready` or `vilbert-ts setup` may be at work in this clone.
+ *
+ * @param {string} lockFile
+ * @param {() => Promise<void>} work
+ */
+function alone(lockFile, work) {
+  return withLock(lockFile, work, (pid) => {
+    say(`waiting for another set-up (process ${pid}) …`)
+  })
 }
 
 /**

@@ -23,7 +23,10 @@ export function sourceFiles(root) {
 export function sourcesHash(root) {
   const hash = createHash('sha256')
   for (const file of [...sourceFiles(root).sort(), 'tsconfig.json', 'package-lock.json']) {
-    hash.update(`${file}\0`).update(readFileSync(path.join(root, file))).update('\0')
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(path.join(root, file)))
+      .update('\0')
   }
   return hash.digest('hex')
 }

@@ -52,7 +52,8 @@ export async function planVenv(options) {
   const gpu = options.gpu ?? stamp?.gpu ?? false
   const wanted = {...options, gpu, requirementsSha256: requirementsHash(options, gpu)}
   const runs = stamp !== undefined && (await isIntact(options, stamp))
-  if (runs && stamp.requirementsSha256 === wanted.requirementsSha256 && hasDistributions(venvDir, stamp)) return []
+  if (runs && stamp.requirementsSha256 === wanted.requirementsSha256 && hasDistributions(venvDir, stamp))
+    return []
   assertReplaceable(venvDir)
   const create = runs && stamp.gpu === gpu ? [] : [createStep(options)]
   return [...create, installStep(wanted)]
