@@ -15,6 +15,7 @@ import runpy
 import signal
 import sys
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
 CHANNEL_FD = 3
@@ -91,7 +92,7 @@ def _serve(interface: str) -> None:
     """Run pythonia's loop: not as `__main__`, which `multiprocessing` children run again, nor as an import, which
     would look like one to `cancellation.py`; its folder and its patch of `json` are taken away again first."""
     unpatched = json.JSONEncoder.default
-    sys.path.insert(0, os.path.dirname(interface))
+    sys.path.insert(0, str(Path(interface).parent))
     importlib.import_module("Bridge")
     sys.path.pop(0)
     json.JSONEncoder.default = unpatched

@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from vilbert.cancellation import CallCancelled, Cancellation
@@ -33,7 +34,7 @@ class _Process:
 
     cancellation: Cancellation = field(default_factory=Cancellation)
     streams: dict[int, _Stream] = field(default_factory=dict)
-    roots: tuple[str, ...] = ()
+    roots: tuple[Path, ...] = ()
     max_message_bytes: int = 64 * 1024 * 1024
 
 
@@ -42,7 +43,7 @@ _process = _Process()
 
 def configure(*, roots: list[str], max_message_bytes: int) -> Cancellation:
     """Say where our own sources lie (for short tracebacks) and how long an answer may be."""
-    _process.roots = tuple(os.path.join(os.path.abspath(root), "") for root in roots)
+    _process.roots = tuple(Path(root).absolute() for root in roots)
     _process.max_message_bytes = max_message_bytes
     return _process.cancellation
 
@@ -93,7 +94,11 @@ def _stops_at_events(request: dict[str, Any]) -> bool:
 
 
 def _hello(_request: dict[str, Any]) -> dict[str, object]:
-    os.environ.pop("NODE_CHANNEL_FD", None)  # or a Node started from Python takes our channel for its own
+    """Ready; what pythonia needed to start would only get in the way: a Node started from here would take our
+    channel for its own, and a module named like one of pythonia's would not be found."""
+    os.environ.pop("NODE_CHANNEL_FD", None)
+    for name in ("Bridge", "proxy", "json_patch"):
+        sys.modules.pop(name, None)
     return {"pid": os.getpid(), "pythonVersion": platform.python_version(), "executable": sys.executable}
 
 
@@ -187,8 +192,8 @@ def _own_traceback(error: BaseException) -> str:
     return "".join(description.format())
 
 
-def _is_own(path: str) -> bool:
-    machinery = os.path.dirname(__file__), ("bridge.py", "boot.py", "cancellation.py")
-    if os.path.dirname(path) == machinery[0] and os.path.basename(path) in machinery[1]:
+def _is_own(file: str) -> bool:
+    path = Path(file)
+    if path.parent == Path(__file__).parent and path.name in ("bridge.py", "boot.py", "cancellation.py"):
         return False
-    return path.startswith(_process.roots) and "site-packages" not in path
+    return any(root in path.parents for root in _process.roots) and "site-packages" not in path.parts

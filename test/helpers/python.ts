@@ -33,6 +33,12 @@ export function openBridge(t: ExecutionContext, options: Partial<BridgeOptions> 
   return bridge
 }
 
+/** The running Python of a bridge; never 0, which would mean the test's own process group to `kill`. */
+export function pidOf(bridge: Bridge): number {
+  if (bridge.pid === undefined) throw new Error('no Python runs')
+  return bridge.pid
+}
+
 /** A mark in the environment by which all descendants of a process can be found. */
 export type ProcessMark = {readonly env: Readonly<Record<string, string>>}
 
@@ -50,13 +56,15 @@ export async function processesLeft(mark: ProcessMark, waitMs: number): Promise<
   }
 }
 
-export function markedProcesses({env}: ProcessMark): readonly string[] {
+/** The marked processes whose command line holds a text. */
+export function markedProcesses({env}: ProcessMark, command = ''): readonly string[] {
   const wanted = Object.entries(env).map(([name, value]) => `${name}=${value}`)
   return readdirSync('/proc').filter((pid) => {
     if (!/^\d+$/.test(pid)) return false
     // The environment of a process that has ended but was not reaped is empty.
     const environment = readText(`/proc/${pid}/environ`).split('\0')
-    return wanted.every((entry) => environment.includes(entry))
+    const isMarked = wanted.every((entry) => environment.includes(entry))
+    return isMarked && readText(`/proc/${pid}/cmdline`).includes(command)
   })
 }
 
