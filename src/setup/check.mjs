@@ -3,14 +3,14 @@
 import {makeReady, root, runAll} from './tasks.mjs'
 
 if (await makeReady()) {
-  const ruff = ['--config', 'python/pyproject.toml', 'python', 'test']
+  const ruff = ['--quiet', '--config', 'python/pyproject.toml', 'python', 'test']
   const failed = await runAll([
     ['prettier', 'prettier', '--check', '--log-level', 'warn', '.'],
     ['eslint', 'eslint', '.'],
     ['knip', 'knip'],
     ['publint', 'publint', root],
-    ['ruff check', 'node', 'src/setup/venv-run.mjs', 'ruff', 'check', '--quiet', ...ruff],
-    ['ruff format', 'node', 'src/setup/venv-run.mjs', 'ruff', 'format', '--check', '--quiet', ...ruff],
+    ['ruff check', 'node', 'src/setup/venv-run.mjs', 'ruff', 'check', '--output-format', 'concise', ...ruff],
+    ['ruff format', 'node', 'src/setup/venv-run.mjs', 'ruff', 'format', '--check', ...ruff],
     ['pyright', 'pyright', '-p', 'python'],
   ])
   if (failed.length > 0) {
