@@ -88,9 +88,9 @@ class RegionWriter {
   }
 
   async add(regions: RegionValue): Promise<void> {
-    const {imageId, width, height, count, boxes, features} = regions
+    const {imageId, width, height, count, boxes, features, meanFeature} = regions
     const rows = new Float32Array((count + 1) * featureSize)
-    meanOfRows(features, rows)
+    rows.set(meanFeature)
     rows.set(features, featureSize)
     const boxRows = new Float32Array((count + 1) * 4)
     boxRows.set([0, 0, width, height])
@@ -136,16 +136,4 @@ async function writeAll(file: AtomicFile, bytes: Buffer, offset: number): Promis
     const {bytesWritten} = await file.handle.write(bytes, done, bytes.length - done, offset + done)
     done += bytesWritten
   }
-}
-
-// Sums in float64, as numpy would with dtype=float64, and rounds once.
-function meanOfRows(features: Float32Array, mean: Float32Array): void {
-  const sums = new Float64Array(featureSize)
-  for (let at = 0; at < features.length; at += featureSize) {
-    for (let column = 0; column < featureSize; column++) {
-      sums[column] = (sums[column] ?? 0) + (features[at + column] ?? 0)
-    }
-  }
-  const count = features.length / featureSize
-  for (let column = 0; column < featureSize; column++) mean[column] = (sums[column] ?? 0) / count
 }

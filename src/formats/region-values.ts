@@ -22,6 +22,8 @@ export type RegionValue = {
   readonly boxes: Float32Array
   /** `count` rows of `featureSize`. */
   readonly features: Float32Array
+  /** Mean of the rows: summed in float64 and rounded once. */
+  readonly meanFeature: Float32Array
 }
 
 const mostRegions = 10_000
@@ -97,13 +99,15 @@ export function readRegions(
   const fields = new RegionFields(source, value)
   fields.checkImage(imageId)
   const count = fields.number('num_boxes', mostRegions)
+  const features = fields.floats('features', count, featureSize)
   const regions = {
     imageId,
     count,
     width: fields.number('image_w', largestImageSide),
     height: fields.number('image_h', largestImageSide),
     boxes: fields.floats('boxes', count, 4),
-    features: fields.floats('features', count, featureSize),
+    features,
+    meanFeature: meanOfRows(features, featureSize),
   }
   checkNumbers(source, regions, onProblem)
   return regions
@@ -170,8 +174,10 @@ class RegionFields {
 }
 
 function checkNumbers(source: ByteSource, regions: RegionValue, onProblem: ProblemSink): void {
-  const {boxes, features, width, height} = regions
-  if (!isFinite(features)) onProblem(broken(source, 'E_NONFINITE', 'features holds NaN or Inf'), 'wrong')
+  const {boxes, meanFeature, width, height} = regions
+  // A sum of float32 cannot overflow a float64, so it is finite exactly when all its terms are.
+  if (!meanFeature.every(Number.isFinite))
+    onProblem(broken(source, 'E_NONFINITE', 'features holds NaN or Inf'), 'wrong')
   for (let at = 0; at < boxes.length; at += 4) {
     const [x1 = NaN, y1 = NaN, x2 = NaN, y2 = NaN] = boxes.subarray(at, at + 4)
     const box = `box ${at / 4} (${[x1, y1, x2, y2].join(', ')})`
@@ -191,9 +197,13 @@ function checkNumbers(source: ByteSource, regions: RegionValue, onProblem: Probl
   }
 }
 
-// A sum of float32 cannot overflow a float64, so it is finite exactly when all its terms are.
-function isFinite(numbers: Float32Array): boolean {
-  let sum = 0
-  for (const number of numbers) sum += number
-  return Number.isFinite(sum)
+function meanOfRows(features: Float32Array, featureSize: number): Float32Array {
+  const sums = new Float64Array(featureSize)
+  for (let at = 0; at < features.length; at += featureSize) {
+    for (let column = 0; column < featureSize; column++) {
+      sums[column] = (sums[column] ?? 0) + (features[at + column] ?? 0)
+    }
+  }
+  const count = features.length / featureSize
+  return Float32Array.from(sums, (sum) => sum / count)
 }

@@ -1,4 +1,5 @@
-const slots = 1 << 15
+const firstSlots = 1 << 8
+const mostSlots = 1 << 14
 const longestPooledBytes = 24
 
 /**
@@ -6,7 +7,8 @@ const longestPooledBytes = 24
  * and making each string anew takes most of the reading time.
  */
 export class TextPool {
-  readonly #words: (string | undefined)[] = new Array<string | undefined>(slots)
+  #words: (string | undefined)[] = new Array<string | undefined>(firstSlots)
+  #misses = 0
   readonly #utf8 = new TextDecoder('utf-8', {fatal: true, ignoreBOM: true})
 
   /** The text of `bytes[start, end)`, or undefined when it is not UTF-8. */
@@ -18,12 +20,20 @@ export class TextPool {
       if (byte > 127) return this.#decodeAnew(bytes, start, end)
       hash = (Math.imul(hash, 31) + byte) | 0
     }
-    const slot = (hash ^ (hash >>> 15)) & (slots - 1)
+    const slot = (hash ^ (hash >>> 15)) & (this.#words.length - 1)
     const known = this.#words[slot]
     if (known !== undefined && spells(known, bytes, start, end)) return known
     const text = bytes.toString('latin1', start, end)
     this.#words[slot] = text
+    this.#misses++
+    if (this.#misses > 2 * this.#words.length && this.#words.length < mostSlots) this.#grow()
     return text
+  }
+
+  // Small at first, because every value of an LMDB is a pickle of its own. The words come again by themselves.
+  #grow(): void {
+    this.#words = new Array<string | undefined>(this.#words.length * 8)
+    this.#misses = 0
   }
 
   #decodeAnew(bytes: Buffer, start: number, end: number): string | undefined {
