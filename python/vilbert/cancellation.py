@@ -38,9 +38,10 @@ class Cancellation:
 
     def begin(self, call_id: int) -> None:
         """Make a call interruptible; raises at once if it was cancelled before it arrived."""
-        self._wanted = {wanted for wanted in self._wanted if wanted >= call_id}
         self._running = call_id
-        self._raise_if_wanted(None)
+        if self._wanted:
+            self._wanted.difference_update([wanted for wanted in self._wanted.copy() if wanted < call_id])
+            self._raise_if_wanted(None)
 
     def end(self) -> None:
         """The call is over: whatever is cancelled from now on, it is not this call."""
@@ -67,7 +68,7 @@ class Cancellation:
                 if not received:
                     _end_group()
                 *lines, rest = (rest + received).split(b"\n")
-                self._wanted |= {int(line) for line in lines}
+                self._wanted.update(int(line) for line in lines)
             if self._running in self._wanted:
                 signal.pthread_kill(self._main_thread, signal.SIGINT)
 

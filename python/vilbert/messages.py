@@ -13,11 +13,11 @@ _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 def encode(value: object) -> str:
     """Write one value as JSON text; floats that JSON does not know become `{"$float": "nan"}`."""
     try:
-        return json.dumps(value, allow_nan=False, default=_plain)
+        return _STRICT.encode(value)
     except ValueError as error:
         if "JSON compliant" not in str(error):
             raise
-        return json.dumps(_tag(json.loads(json.dumps(value, default=_plain))), allow_nan=False)
+        return _STRICT.encode(_tag(json.loads(json.dumps(value, default=_plain))))
 
 
 def decode(text: str) -> Any:
@@ -36,6 +36,9 @@ def _plain(value: Any) -> object:
         f"a value of type {kind} cannot cross the bridge: return numbers, strings, lists and dicts, "
         "arrays as files (vilbert.array_file), and call generators as streams"
     )
+
+
+_STRICT = json.JSONEncoder(allow_nan=False, default=_plain)
 
 
 def _tag(value: Any) -> Any:

@@ -23,7 +23,7 @@ const ARRAY_TYPES = {
   uint8: Uint8Array,
 } as const
 
-export type NumericArray = InstanceType<(typeof ARRAY_TYPES)[keyof typeof ARRAY_TYPES]>
+export type NumericArray = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array
 
 const FOLDER_PREFIX = 'vilbert-ts-arrays-'
 

@@ -18,11 +18,11 @@ type Com = {
 /** Answers true as long as it wants more messages of the same number. */
 type Listener = (message: object) => unknown
 
-type PythonModule = {handle(text: string): Promise<unknown>}
 type Pythonia = {
   readonly Bridge: new (com: Com) => {
     end(): void
-    makePyObject(id: number): {python(module: string): Promise<PythonModule>}
+    makePyObject(id: number): {python(module: string): Promise<{readonly ffid: number}>}
+    call(objectId: number, path: readonly string[], args: readonly string[], kwargs: object): Promise<unknown>
   }
 }
 
@@ -43,8 +43,10 @@ export async function openPythonia(
   const bridge = new pythonia.Bridge(socketCom(socket, options))
   bridge.end() // Its timer frees Python objects that Node forgot; only texts cross here, and it keeps Node alive.
   const module = await bridge.makePyObject(0).python(PYTHON_MODULE)
+  const moduleId = module.ffid
   return async (text) => {
-    const reply = await module.handle(text)
+    // What `module.handle(text)` does after it has made two proxies, which would cost as much as the call.
+    const reply = await bridge.call(moduleId, ['handle'], [text], {})
     if (typeof reply === 'string') return reply
     throw new BridgeMessageError(`${PYTHON_MODULE}.handle did not return a text.`)
   }
@@ -91,7 +93,7 @@ function takeOut<T>(record: Record<string, T>, chosen: (name: string) => boolean
 function assertPythonia(module: unknown): asserts module is Pythonia {
   const Bridge: unknown = (module as Partial<Pythonia> | undefined)?.Bridge
   const prototype = typeof Bridge === 'function' ? (Bridge.prototype as Record<string, unknown>) : {}
-  const missing = ['end', 'makePyObject'].filter((name) => typeof prototype[name] !== 'function')
+  const missing = ['end', 'makePyObject', 'call'].filter((name) => typeof prototype[name] !== 'function')
   if (missing.length === 0) return
   throw new BridgeError(
     `The installed pythonia has no Bridge.${missing.join(', no Bridge.')}: version ${PYTHONIA_VERSION} is needed.`,

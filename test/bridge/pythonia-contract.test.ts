@@ -38,7 +38,10 @@ test("pythonia's Bridge class takes any channel, asks it for requests and answer
   }
   const bridge = new Bridge(com)
   bridge.end()
+  t.is(await bridge.call(0, ['python'], ['a.module'], {}), 'the answer')
   t.is(await bridge.makePyObject(0).python('a.module'), 'the answer')
+  t.is(lines.length, 2)
+  t.is(bridge.makePyObject(7).ffid, 7, 'an object no longer tells its number')
   const request = z
     .object({
       r: z.number(),
@@ -56,7 +59,8 @@ test("pythonia's Bridge class takes any channel, asks it for requests and answer
 
 type FakeBridgeClass = new (com: object) => {
   end(): void
-  makePyObject(id: number): {python(module: string): Promise<unknown>}
+  call(id: number, path: string[], args: string[], kwargs: object): Promise<unknown>
+  makePyObject(id: number): {readonly ffid: number; python(module: string): Promise<unknown>}
 }
 
 test("pythonia's Python program serves NODE_CHANNEL_FD, line by line, from its own top level", (t) => {
