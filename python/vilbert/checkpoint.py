@@ -6,13 +6,12 @@ import json
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import paddle
 from paddle import nn
 
 from vilbert.config import ModelConfig
@@ -109,22 +108,39 @@ def save_json(path: str, value: Any) -> None:
         file.write(json.dumps(value, indent=2, allow_nan=False).encode() + b"\n")
 
 
+def save_rows(path: str, rows: Iterable[Any]) -> None:
+    """Writes a JSON array with one row a line; the old file stays until the new one is whole."""
+    with atomic_file(path) as file:
+        lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+        file.write(f"[\n{lines}\n]\n".encode())
+
+
 @contextmanager
 def atomic_file(path: str) -> Iterator[IO[bytes]]:
     """A temporary file beside `path` that takes its name only once it is written and synced."""
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix=f".{Path(path).name}.", suffix=".tmp", dir=folder)
+    try:
+        yield from _write_beside(Path(path).resolve())
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CheckpointError(
+            f"{path} cannot be written: {reason}.", "Make room or choose another place."
+        ) from error
+
+
+def _write_beside(path: Path) -> Iterator[IO[bytes]]:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(folder)
+    _sync_folder(path.parent)
 
 
 def _umask() -> int:
@@ -133,7 +149,7 @@ def _umask() -> int:
     return mask
 
 
-def _sync_folder(folder: str) -> None:
+def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

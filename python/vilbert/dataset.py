@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,11 @@ class ReferringDataset:
     def __len__(self) -> int:
         return len(self.expressions)
 
+    @property
+    def feature_size(self) -> int:
+        """Numbers in a region's feature."""
+        return self._detected.feature_size
+
     def region_count(self, row: int) -> int:
         """Regions of an example, without touching their features."""
         image_id = self.expressions[row].image_id
@@ -104,7 +110,7 @@ class ReferringDataset:
             rows=list(rows),
             tokens=np.zeros((count, width), np.int64),
             token_mask=np.zeros((count, width), np.float32),
-            features=np.zeros((count, height, self._detected.feature_size), np.float32),
+            features=np.zeros((count, height, self.feature_size), np.float32),
             locations=np.zeros((count, height, 5), np.float32),
             region_mask=np.zeros((count, height), np.float32),
             targets=np.zeros((count, height), np.float32),
@@ -165,14 +171,19 @@ def open_tokenizer(vocabulary_path: str) -> ExpressionTokenizer:
 
 @lru_cache(maxsize=1)
 def _read_expressions(path: str) -> dict[str, Any]:
-    with open(path, encoding="utf-8") as file:
+    with Path(path).open(encoding="utf-8") as file:
         return json.load(file)
 
 
-def open_split(data: dict[str, Any], split: str, vocabulary_path: str) -> ReferringDataset:
-    """Opens a split of the trusted forms: `data` is `{"expressionsFile", "detectedFile", "annotatedFile"}`."""
+def open_split(
+    data: dict[str, Any], split: str, vocabulary_path: str, limit: int | None = None
+) -> ReferringDataset:
+    """Opens a split of the trusted forms, or only its first `limit` expressions.
+
+    `data` is `{"expressionsFile", "detectedFile", "annotatedFile"}`.
+    """
     refs = _read_expressions(data["expressionsFile"])["refs"]
-    expressions = list(_expressions_of(refs, split, open_tokenizer(vocabulary_path)))
+    expressions = list(_expressions_of(refs, split, open_tokenizer(vocabulary_path)))[:limit]
     annotated = open_regions(data["annotatedFile"]) if split == "train" else None
     return ReferringDataset(
         split, expressions, open_regions(data["detectedFile"]), annotated, data["expressionsFile"]

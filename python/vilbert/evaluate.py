@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import paddle
 
-from vilbert.checkpoint import save_json
+from vilbert.checkpoint import save_rows
 from vilbert.dataset import ReferringDataset, by_length, open_split
 from vilbert.model import Vilbert
-from vilbert.session import open_model, to_inputs
+from vilbert.session import check_data_fit, open_model, to_inputs
 
 MIN_OVERLAP = 0.5  # a chosen region counts as right above this
 PROGRESS_SECONDS = 0.25
@@ -38,6 +38,7 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
     started = time.perf_counter()
     dataset = open_split(request["data"], request["split"], request["vocabulary"])
     model = open_model(request["config"], request["weights"])
+    check_data_fit(model.config, dataset)
     ready = time.perf_counter()
     judgements = yield from judge(model, dataset, request["batchSize"])
     seconds = time.perf_counter() - ready

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
+from pathlib import Path
 from typing import Any
 
 import paddle
 
 from vilbert.checkpoint import initialise, load_weights
 from vilbert.config import ModelConfig
+from vilbert.dataset import Batch, ReferringDataset
+from vilbert.errors import ConfigError
 from vilbert.model import Inputs, Vilbert
-from vilbert.dataset import Batch
 from vilbert.tensors import TensorFile
 
 _loaded: dict[str, Vilbert] = {}
@@ -27,9 +28,31 @@ def build_model(config: ModelConfig, weights: dict[str, Any] | None, seed: int) 
     return model
 
 
+def check_data_fit(config: ModelConfig, dataset: ReferringDataset) -> None:
+    """Raises a ConfigError where the model is too small for the data."""
+    if config.v_feature_size != dataset.feature_size:
+        raise ConfigError(
+            f"The model wants features of {config.v_feature_size} numbers (v_feature_size), the data have "
+            f"{dataset.feature_size}.",
+            "Use the configuration of a model for these features.",
+        )
+    longest = max(len(expression.token_ids) for expression in dataset.expressions)
+    if config.max_position_embeddings < longest:
+        raise ConfigError(
+            f"max_position_embeddings is {config.max_position_embeddings}, but an expression has {longest} tokens.",
+            "Use 20 or more.",
+        )
+    highest = max(max(expression.token_ids) for expression in dataset.expressions)
+    if config.vocab_size <= highest:
+        raise ConfigError(
+            f"vocab_size is {config.vocab_size}, but the expressions use token {highest}.",
+            "Use 30522, the size of the vocabulary.",
+        )
+
+
 def open_model(config: dict[str, Any], weights: dict[str, Any]) -> Vilbert:
     """The model for `config` and `weights`, ready to evaluate; a second call with the same file is free."""
-    status = os.stat(weights["file"])
+    status = Path(weights["file"]).stat()
     key = json.dumps(
         [config, weights["file"], status.st_mtime_ns, status.st_size, status.st_ino], sort_keys=True
     )

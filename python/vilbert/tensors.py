@@ -29,7 +29,7 @@ DTYPES = {
 
 def map_file(path: str) -> memoryview:
     """Maps a whole file read-only; pages come in as they are touched."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         if Path(path).stat().st_size == 0:
             return memoryview(b"")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -79,7 +79,7 @@ class TensorFile(Mapping[str, np.ndarray]):
 
 def open_safetensors(path: str) -> tuple[TensorFile, dict[str, str]]:
     """Maps a safetensors file that the command line wrote; gives its tensors and its metadata."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         prefix = file.read(8)
         header_bytes = int.from_bytes(prefix, "little")
         if len(prefix) < 8 or header_bytes > Path(path).stat().st_size:

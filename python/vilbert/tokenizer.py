@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
@@ -39,7 +40,7 @@ class ExpressionTokenizer:
 
 def read_vocabulary(path: str) -> list[str]:
     """Reads the entries in BERT's spelling: the file marks word starts, BERT marks continuations."""
-    with open(path, encoding="utf-8") as file:
+    with Path(path).open(encoding="utf-8") as file:
         marked: list[str] = json.load(file)
     words = [_bert_spelling(entry) for entry in marked]
     words[1] = "[unused0]"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,14 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from vilbert.cancellation import stops_at_events
 from vilbert.checkpoint import parameter_values, save_json, save_pdparams
 from vilbert.config import ModelConfig
-from vilbert.dataset import Batch, ReferringDataset, in_order, open_split
+from vilbert.dataset import Batch, in_order, open_split
 from vilbert.evaluate import MIN_OVERLAP, judge
 from vilbert.model import Vilbert, unused_prefixes
 from vilbert.optim import Optimizer, Rates, Schedule
-from vilbert.session import build_model, to_inputs
+from vilbert.session import build_model, check_data_fit, to_inputs
 
 EVENT_SECONDS = 0.2  # steps of a small model take milliseconds: one event covers those of this time
 
@@ -32,25 +32,28 @@ class TrainingSpec:
 
     output_dir: str
     epochs: int
-    batch_size: int
+    batch_size: int  # expressions in a step
     lr: float
     head_lr: float
+    from_pretrained: str | None = None  # told for the record; the weights come as a tensor index
+    eval_batch_size: int = 512
+    grad_accumulation: int = 1  # parts into which a batch is cut
     recipe: str = "seed"
     decay_epochs: tuple[int, ...] = (12, 16)
     warmup_fraction: float = 0.1
     weight_decay: float = 0.01
-    clip_value: float | None = 1.0
+    clip: float | None = 1.0  # gradients are cut to ± this value
     dropout: float | None = None  # None keeps the rates of the model's configuration
     shuffle: bool = True
     seed: int = 42
     max_steps: int | None = None
+    limit: int | None = None  # of expressions of a split
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainingSpec:
         """Builds the spec from camelCase keys; an unknown one is a mistake of ours and raises TypeError."""
         spec = cls(**{_snake_case(key): value for key, value in values.items()})
         object.__setattr__(spec, "decay_epochs", tuple(spec.decay_epochs))
-        assert {field.name for field in fields(cls)} >= {_snake_case(key) for key in values}
         return spec
 
 
@@ -58,6 +61,7 @@ def _snake_case(key: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
 
 
+@stops_at_events
 def train(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, Any]]:
     """Trains; yields typed events, returns a summary.
 
@@ -87,8 +91,9 @@ class TrainingRun:
         config = ModelConfig.from_json(request["config"])
         self._config_json = request["config"]
         data, vocabulary = request["data"], request["vocabulary"]
-        self.examples = open_split(data, "train", vocabulary)
-        self.validation = open_split(data, "val", vocabulary) if "val" in data["splits"] else None
+        self.examples = open_split(data, "train", vocabulary, spec.limit)
+        self.validation = open_split(data, "val", vocabulary, spec.limit) if "val" in data["splits"] else None
+        check_data_fit(config, self.examples)
         self.model = build_model(
             config if spec.dropout is None else config.with_dropout(spec.dropout),
             request["weights"],
@@ -97,7 +102,7 @@ class TrainingRun:
         unused = unused_prefixes(config)
         trained = [(name, p) for name, p in self.model.named_parameters() if not name.startswith(unused)]
         self.optimizer = Optimizer(
-            trained, recipe=spec.recipe, weight_decay=spec.weight_decay, clip_value=spec.clip_value
+            trained, recipe=spec.recipe, weight_decay=spec.weight_decay, clip_value=spec.clip
         )
         self.steps_per_epoch = -(-len(self.examples) // spec.batch_size)
         self.total_steps = min(self.steps_per_epoch * spec.epochs, spec.max_steps or 2**62)
@@ -110,7 +115,7 @@ class TrainingRun:
         self.best: dict[str, Any] | None = None
         self.epochs: list[dict[str, Any]] = []
         self.started = time.perf_counter()
-        os.makedirs(spec.output_dir, exist_ok=True)
+        Path(spec.output_dir).mkdir(parents=True, exist_ok=True)
         self.metrics = MetricsLog(Path(spec.output_dir, "metrics.jsonl"))
 
     @property
@@ -137,7 +142,7 @@ class TrainingRun:
         for rows in in_order(epoch_order(len(self.examples), self.spec, epoch), self.spec.batch_size):
             if self.is_finished:
                 break
-            steps.append(self._take_step(epoch, self.examples.batch(rows)))
+            steps.append(self._take_step(epoch, rows))
             expressions += len(rows)
             seconds = time.perf_counter() - since
             if seconds > EVENT_SECONDS:
@@ -146,12 +151,15 @@ class TrainingRun:
         if steps:
             yield self._report(steps, expressions / (time.perf_counter() - since))
 
-    def _take_step(self, epoch: int, batch: Batch) -> dict[str, Any]:
+    def _take_step(self, epoch: int, rows: Sequence[int]) -> dict[str, Any]:
         self.step += 1
         paddle.seed(step_seed(self.spec.seed, self.step))
         self.model.train()
-        loss = batch_loss(self.model, batch)
-        loss.backward()
+        loss = 0.0
+        for part in in_order(rows, self.spec.batch_size // self.spec.grad_accumulation):
+            part_loss = summed_loss(self.model, self.examples.batch(part)) / len(rows)
+            part_loss.backward()
+            loss += float(part_loss)
         factor = self.schedule.factor(self.step)
         rates = Rates(body=self.spec.lr * factor, head=self.spec.head_lr * factor)
         self.optimizer.step(rates)
@@ -159,7 +167,7 @@ class TrainingRun:
             "type": "step",
             "step": self.step,
             "epoch": epoch,
-            "loss": float(loss),
+            "loss": loss,
             "lr": {"body": rates.body, "head": rates.head},
         }
 
@@ -193,7 +201,7 @@ class TrainingRun:
         if self.validation is None:
             return None
         self.model.eval()
-        judging = judge(self.model, self.validation, self.spec.batch_size)
+        judging = judge(self.model, self.validation, self.spec.eval_batch_size)
         while True:
             try:
                 progress = next(judging)
@@ -266,14 +274,15 @@ class MetricsLog:
         self._file.close()
 
 
-def batch_loss(model: Vilbert, batch: Batch) -> Tensor:
-    """100 times the mean binary cross entropy over [batch, 100].
+def summed_loss(model: Vilbert, batch: Batch) -> Tensor:
+    """Sum of the binary cross entropies of all regions.
 
-    Padded regions add exactly nothing to it, so the sum over the real ones is divided by the batch.
+    Divided by the size of the batch it is the published loss, 100 times the mean over [batch, 100]: padded regions
+    add exactly nothing to that.
     """
     logits = model.region_logits(to_inputs(batch))  # (B, R)
     targets = paddle.to_tensor(batch.targets)
-    return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / len(batch.rows)
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
 
 
 def epoch_order(count: int, spec: TrainingSpec, epoch: int) -> list[int]:

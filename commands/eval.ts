@@ -1,0 +1,99 @@
+import {Flags} from '@oclif/core'
+import {BaseCommand} from '../src/base-command.js'
+import {configFlags, configSourceFlags} from '../src/config/flags.js'
+import {dataFields} from '../src/config/data.js'
+import {loadConfig} from '../src/config/load.js'
+import {GateError} from '../src/errors.js'
+import type {EvaluateResult} from '../src/model/events.js'
+import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
+import {prepareBar} from '../src/ui/prepare-bar.js'
+import {Vilbert} from '../src/vilbert.js'
+
+export default class Eval extends BaseCommand<typeof Eval> {
+  static override summary = 'Measure accuracy on a split.'
+  static override description =
+    'The region of the highest logit counts as right when its IoU with the box that is meant is above 0.5.'
+
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --data-root data/synth --from-pretrained checkpoints/demo/best.pdparams',
+    '<%= config.bin %> <%= command.id %> --data-root DIR --config model.json --from-pretrained FILE.pdparams --split testA --results testA.json',
+  ]
+
+  static override flags = {
+    ...configSourceFlags,
+    ...configFlags(dataFields),
+    'from-pretrained': Flags.string({
+      required: true,
+      aliases: ['from', 'weights'],
+      helpValue: 'FILE',
+      description: 'Checkpoint to evaluate.',
+    }),
+    split: Flags.string({
+      default: 'val',
+      helpValue: 'val|testA|testB|train',
+      description: 'Split to evaluate.',
+    }),
+    'batch-size': Flags.integer({
+      default: 32,
+      min: 1,
+      aliases: ['batch'],
+      description: 'Expressions at once.',
+    }),
+    precision: Flags.option({
+      options: ['fp32'] as const,
+      default: 'fp32' as const,
+      description: 'Number format.',
+    })(),
+    results: Flags.string({
+      helpValue: 'FILE',
+      description: 'Write a row for each sentence: [{id, target, IOU}].',
+    }),
+    logits: Flags.boolean({
+      dependsOn: ['results'],
+      description: 'Add sent_id, ref_id and the logits of the regions to the rows.',
+    }),
+    'min-accuracy': Flags.custom<number>({
+      helpValue: 'X',
+      description: 'Fail with exit code 8 when accuracy (0 to 1) is lower.',
+      parse: (input) => Promise.resolve(Number(input)),
+    })(),
+  }
+
+  async run(): Promise<EvaluateResult> {
+    const {config: file, set, python, split, results, logits, 'batch-size': batchSize, ...flags} = this.flags
+    const {model, data} = await loadConfig({file, set, flags})
+    const preparing = prepareBar(this.progressBar.bind(this))
+    const bar = this.progressBar({label: `Evaluating ${split}`, unit: 'expressions'})
+    await using vilbert = await Vilbert.open({python})
+    const run = vilbert.evaluate({
+      model: modelSource(model, flags['from-pretrained'], data),
+      data: {...data, dataRoot: requiredDataRoot(data), onPrepareProgress: preparing.update},
+      split,
+      batchSize,
+      results,
+      logits,
+      signal: this.interrupt,
+    })
+    try {
+      for await (const {done, total} of run) {
+        preparing.stop()
+        bar.update(done, total)
+      }
+    } finally {
+      preparing.stop()
+      bar.stop()
+    }
+    return this.#judge(await run.result())
+  }
+
+  /** Shows the figures and holds them against the accuracy that was asked for. */
+  #judge(result: EvaluateResult): EvaluateResult {
+    const {accuracy, correct, total, split, secondsTotal, expressionsPerSecond} = result
+    this.log(`${split}: accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total} sentences)`)
+    this.log(`${secondsTotal.toFixed(1)} s, ${expressionsPerSecond.toFixed(0)} expressions/s`)
+    const wanted = this.flags['min-accuracy']
+    if (wanted !== undefined && !(accuracy >= wanted))
+      throw new GateError(`Accuracy on ${split} is ${accuracy.toFixed(4)}, below the ${wanted} asked for.`)
+    return result
+  }
+}

@@ -1,0 +1,55 @@
+import {BaseCommand} from '../src/base-command.js'
+import {configFlags, configSourceFlags} from '../src/config/flags.js'
+import {dataFields} from '../src/config/data.js'
+import {loadConfig} from '../src/config/load.js'
+import {trainingFields} from '../src/config/training.js'
+import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
+import type {TrainResult} from '../src/model/events.js'
+import {prepareBar} from '../src/ui/prepare-bar.js'
+import {TrainingView} from '../src/ui/training-view.js'
+import {Vilbert} from '../src/vilbert.js'
+
+export default class Train extends BaseCommand<typeof Train> {
+  static override summary = 'Train a model on referring expressions.'
+  static override description =
+    'Validates after each epoch. Writes metrics.jsonl, the last and the best checkpoint into the output folder. ' +
+    'Ctrl-C ends after the step that is under way, with the last checkpoint saved.'
+
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --data-root data/synth --config model.json --output-dir checkpoints/first --epochs 10 --batch-size 32 --lr 1e-3',
+    '<%= config.bin %> <%= command.id %> --data-root DIR --set model=bert_base_6layer_6conect --from-pretrained FILE.pdparams --output-dir DIR',
+  ]
+
+  static override flags = {...configSourceFlags, ...configFlags(dataFields), ...configFlags(trainingFields)}
+
+  async run(): Promise<TrainResult> {
+    const {config: file, set, python, ...flags} = this.flags
+    const {model, data, training} = await loadConfig({file, set, flags})
+    const preparing = prepareBar(this.progressBar.bind(this))
+    const view = new TrainingView({
+      progressBar: this.progressBar.bind(this),
+      note: (line) => {
+        this.note(line)
+      },
+    })
+    await using vilbert = await Vilbert.open({python})
+    const run = vilbert.train({
+      model: modelSource(model, training.fromPretrained, data),
+      data: {...data, dataRoot: requiredDataRoot(data), onPrepareProgress: preparing.update},
+      training,
+      signal: this.interrupt,
+    })
+    try {
+      for await (const event of run) {
+        preparing.stop()
+        view.show(event)
+      }
+    } finally {
+      preparing.stop()
+      view.stop()
+    }
+    const result = await run.result()
+    this.log(view.summary(result))
+    return result
+  }
+}

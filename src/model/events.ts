@@ -1,0 +1,90 @@
+import {z} from 'zod'
+
+const count = z.int().min(0)
+const rates = z.object({body: z.number(), head: z.number()})
+
+/** One optimizer step, as it is logged. */
+export const stepSchema = z.object({
+  type: z.literal('step'),
+  step: count,
+  /** Counted from 1. */
+  epoch: count,
+  loss: z.number(),
+  lr: rates,
+})
+
+/** What happens while a model is trained. */
+export const trainEventSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('start'),
+    trainExpressions: count,
+    valExpressions: count,
+    stepsPerEpoch: count,
+    totalSteps: count,
+    warmupSteps: count,
+    parameters: count,
+  }),
+  /** The steps since the last event. */
+  z.object({type: z.literal('steps'), steps: z.array(stepSchema), expressionsPerSecond: z.number()}),
+  z.object({type: z.literal('validation'), done: count, total: count}),
+  z.object({
+    type: z.literal('epoch'),
+    epoch: count,
+    step: count,
+    valAccuracy: z.number().nullable(),
+    seconds: z.number(),
+    /** Whether this is the best accuracy so far. */
+    best: z.boolean(),
+  }),
+])
+
+/** The outcome of a training run. */
+export const trainResultSchema = z.object({
+  outputDir: z.string(),
+  steps: count,
+  epochs: count,
+  best: z.object({epoch: count, valAccuracy: z.number()}).nullable(),
+  lastValAccuracy: z.number().nullable(),
+  secondsTotal: z.number(),
+  files: z.object({metrics: z.string(), last: z.string(), best: z.string().nullable()}),
+})
+
+/** So many of `total` expressions are judged. */
+export const evaluateEventSchema = z.object({type: z.literal('progress'), done: count, total: count})
+
+/** The figures of an evaluation. */
+export const evaluateResultSchema = z.object({
+  /** Share of the sentences whose chosen region has IoU > 0.5. */
+  accuracy: z.number(),
+  correct: count,
+  total: count,
+  split: z.string(),
+  /** Mean over batches, in data order, of the batch loss. */
+  meanBatchLoss: z.number(),
+  secondsTotal: z.number(),
+  secondsCompute: z.number(),
+  expressionsPerSecond: z.number(),
+})
+
+const regionSchema = z.object({
+  /** Region of the store; 0 is the whole picture. */
+  index: count,
+  /** x1, y1, x2, y2 in pixels. */
+  box: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+  /** Sigmoid of the logit: the overlap that the model expects. */
+  score: z.number(),
+  logit: z.number(),
+})
+
+export const predictReplySchema = z.object({
+  image: count,
+  width: count,
+  height: count,
+  answers: z.array(z.object({phrase: z.string(), regions: z.array(regionSchema)})),
+})
+
+export type TrainEvent = z.infer<typeof trainEventSchema>
+export type TrainResult = z.infer<typeof trainResultSchema>
+export type EvaluateEvent = z.infer<typeof evaluateEventSchema>
+export type EvaluateResult = z.infer<typeof evaluateResultSchema>
+export type RankedRegion = z.infer<typeof regionSchema>

