@@ -50,12 +50,14 @@ class JsonParser {
   readonly #deepest: number
   readonly #pool = new TextPool()
   #at = 0
+  #containersLeft: number
 
   constructor(source: ByteSource, bytes: Buffer, options: JsonOptions) {
     this.#source = source
     this.#bytes = bytes
     this.#options = options
     this.#deepest = options.deepest ?? 32
+    this.#containersLeft = 10_000 + bytes.length / 8
   }
 
   parse(): JsonValue {
@@ -242,7 +244,10 @@ class JsonParser {
     }
   }
 
+  // An empty object takes 2 bytes here and a hundred in memory; no real file holds so many.
   #deeper(depth: number): number {
+    if (--this.#containersLeft < 0)
+      throw this.#fail('the document holds too many lists and objects', 'E_LIMIT')
     if (depth < this.#deepest) return depth + 1
     throw this.#fail(`the document nests deeper than ${this.#deepest}`, 'E_LIMIT')
   }

@@ -25,16 +25,19 @@ const cachedPages = 256
  * every pointer is checked, so a cut or hostile file gives an error and no crash; nothing is mapped or locked.
  */
 export class Lmdb implements Disposable {
-  readonly source: ByteSource & Disposable
+  readonly source: ByteSource
+  readonly #file: FileSource | undefined
   readonly #meta: LmdbMeta
   readonly #pages = new Map<number, Buffer>()
 
   /**
-   * Opens a folder with `data.mdb`, or such a file.
+   * Opens a folder with `data.mdb`, such a file, or bytes that are open already.
    * @throws FormatError E_LMDB_FILE, E_IO, E_EMPTY, E_NOT_FILE
    */
-  constructor(path: string) {
-    this.source = new FileSource(lmdbFile(path))
+  constructor(from: string | ByteSource) {
+    const source = typeof from === 'string' ? new FileSource(lmdbFile(from)) : from
+    this.#file = source instanceof FileSource && source !== from ? source : undefined
+    this.source = source
     try {
       this.#meta = readMeta(this.source)
       if (this.#meta.depth > deepestTree) throw this.#fail('the tree is deeper than any real one')
@@ -89,7 +92,7 @@ export class Lmdb implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.source[Symbol.dispose]()
+    this.#file?.[Symbol.dispose]()
   }
 
   *#walk(page: number, depth: number, seen: Set<number>): Generator<LmdbEntry, void, undefined> {

@@ -155,6 +155,7 @@ const deepestPath = 8
 const longestList = 100_000
 const longestScalarText = 4096
 const mostEntries = 1_000_000
+const mostNameCharacters = 16_000_000
 
 /** Walks what the pickle holds; bounds both depth and number, because values may be shared or contain themselves. */
 class Collector {
@@ -163,10 +164,12 @@ class Collector {
   whole: ReadonlyMap<string, StoredTensor> = new Map()
   readonly #source: ByteSource
   readonly #names = new Set<string>()
-  #left = mostEntries
+  #left: number
+  #nameCharactersLeft = mostNameCharacters
 
   constructor(source: ByteSource) {
     this.#source = source
+    this.#left = Math.min(mostEntries, 1000 + 4 * source.sizeBytes)
   }
 
   visit(value: PickleValue, path: readonly string[]): void {
@@ -227,7 +230,11 @@ class Collector {
     throw broken(this.#source, 'E_VALUE', `"${printable(name)}" is ${kindOf(text)}`)
   }
 
+  // Values that many dicts share are few in the file, but each way to one makes a name.
   #claim(name: string): void {
+    this.#nameCharactersLeft -= name.length
+    if (this.#nameCharactersLeft < 0)
+      throw broken(this.#source, 'E_LIMIT', 'the file expands to too many names')
     if (this.#names.has(name)) throw broken(this.#source, 'E_KEY', `"${printable(name)}" is there twice`)
     this.#names.add(name)
   }

@@ -66,6 +66,7 @@ const faults: readonly [string | Buffer, string][] = [
   ['{"a": 1, "a": 2}', 'E_JSON_DUP'],
   ['{"a": 1, "\\u0061": 2}', 'E_JSON_DUP'],
   ['['.repeat(100_000), 'E_LIMIT'],
+  [`[${'{},'.repeat(50_000)}{}]`, 'E_LIMIT'],
   ['<!doctype html>', 'E_FORMAT_HTML'],
 ]
 
