@@ -117,3 +117,10 @@ test("text that is not pythonia's protocol ends Python with a clear error", asyn
   await t.throwsAsync(garbage, {instanceOf: BridgeMessageError, message: /not pythonia's protocol/})
   t.is(await bridge.call('values:identity', 'again', anything), 'again')
 })
+
+test('a message without end is cut off where it can no longer be meant', async (t) => {
+  const bridge = openBridge(t, {maxMessageBytes: 10_000})
+  const flood = bridge.call('failing:flood_channel', 100_000, anything)
+  await t.throwsAsync(flood, {instanceOf: BridgeMessageError, message: /more than 24096 bytes/})
+  t.is(await bridge.call('values:identity', 'again', anything), 'again')
+})

@@ -106,3 +106,19 @@ test("an error inside Paddle arrives with Paddle's message", async (t) => {
   const call = bridge.call('failing:raise_enforce_error', null, anything)
   await t.throwsAsync(call, {instanceOf: PythonError, message: /ValueError: .*InvalidArgument/})
 })
+
+test('of 1000 calls at once each gets its own answer or its own error', async (t) => {
+  const bridge = openBridge(t)
+  const calls = Array.from({length: 1000}, (_, number) =>
+    bridge.call('failing:fail_if_odd', number, anything),
+  )
+  const outcomes = await Promise.allSettled(calls)
+  for (const [number, outcome] of outcomes.entries()) {
+    if (number % 2 === 0) t.deepEqual(outcome, {status: 'fulfilled', value: number})
+    else
+      t.is(
+        outcome.status === 'rejected' && (outcome.reason as Error).message,
+        `Python raised ValueError: ${number}`,
+      )
+  }
+})
