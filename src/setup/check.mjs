@@ -4,7 +4,7 @@ import {makeReady, root, runAll} from './tasks.mjs'
 
 if (await makeReady()) {
   const ruff = ['--quiet', '--config', 'python/pyproject.toml', 'python', 'test']
-  const failed = await runAll([
+  const tasks = /** @type {import('./tasks.mjs').Task[]} */ ([
     ['prettier', 'prettier', '--check', '--log-level', 'warn', '.'],
     ['eslint', 'eslint', '.'],
     ['knip', 'knip'],
@@ -13,6 +13,7 @@ if (await makeReady()) {
     ['ruff format', 'node', 'src/setup/venv-run.mjs', 'ruff', 'format', '--check', ...ruff],
     ['pyright', 'pyright', '-p', 'python'],
   ])
+  const failed = await runAll(tasks, (line) => process.stderr.write(`${line}\n`))
   if (failed.length > 0) {
     process.stderr.write(`failed: ${failed.join(', ')}\n`)
     process.exitCode = 1

@@ -13,16 +13,17 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
  * Runs programs one after the other, all of them even when one fails, because each failure is worth knowing.
  *
  * @param {readonly Task[]} tasks
+ * @param {(line: string) => void} [report] told how each ended
  * @returns {Promise<string[]>} the names of those that failed
  */
-export async function runAll(tasks) {
+export async function runAll(tasks, report) {
   /** @type {string[]} */
   const failed = []
   for (const [name, command, ...args] of tasks) {
     const startedAtMs = Date.now()
     const exitCode = await runInherited(command, args)
     const duration = `${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`
-    process.stderr.write(`${exitCode === 0 ? '✓' : '✗'} ${name} (${duration})\n`)
+    report?.(`${exitCode === 0 ? '✓' : '✗'} ${name} (${duration})`)
     if (exitCode !== 0) failed.push(name)
   }
   return failed

@@ -13,7 +13,10 @@ const forAva = process.argv.slice(slow ? 3 : 2)
 if (await makeReady()) {
   const tasks = slow ? slowTasks() : quickTasks()
   const failed = await runAll(forAva.length > 0 ? tasks.slice(0, 1) : tasks)
-  if (failed.length > 0) process.exitCode = 1
+  if (failed.length > 0) {
+    process.stderr.write(`failed: ${failed.join(', ')}\n`)
+    process.exitCode = 1
+  }
 }
 
 /** @returns {Task[]} */
