@@ -39,7 +39,7 @@ export function readDenseTensor(source: ByteSource): StoredTensor {
     throw broken(source, 'E_ARRAY', what)
   }
   const data = Payload.raw('bytes', reader.position, nbytes)
-  return {name: '', path: [], dtype, shape, order: 'C', pieces: [data]}
+  return {name: '', path: [], dtype, shape, pieces: [data]}
 }
 
 // A protobuf message TensorDesc: field 1 the type, field 2 the dimensions, both varints.

@@ -1,9 +1,8 @@
-import {printable} from '../errors.js'
+import {FormatError, printable} from '../errors.js'
 import {broken} from './byte-source.js'
 import type {ByteSource} from './byte-source.js'
 import {readDenseTensor} from './dense-tensor.js'
 import {elementCount, isShape} from './dtypes.js'
-import {Payload} from './payload.js'
 import {paddleGlobals} from './pickle-globals.js'
 import {NumpyArray} from './pickle-numpy.js'
 import {kindOf, PickleTuple, textOf} from './pickle-values.js'
@@ -11,11 +10,11 @@ import type {PickleDict, PickleValue} from './pickle-values.js'
 import {readPickle} from './pickle.js'
 import {readSafetensors} from './safetensors.js'
 import {sniff} from './sniff.js'
+import {fortranStrides, unlessContiguous} from './stored-tensor.js'
 import type {StoredTensor} from './stored-tensor.js'
+import {TensorCollector} from './tensor-collector.js'
+import type {Scalar} from './tensor-collector.js'
 import {checkTensorName} from './tensor-name.js'
-
-/** What a parameter file holds besides tensors. */
-export type Scalar = null | boolean | number | bigint | string
 
 export type ModelFile = {
   readonly container: 'pickle' | 'safetensors' | 'dense-tensor'
@@ -48,9 +47,9 @@ export function readModelFile(source: ByteSource): ModelFile {
         metadata: undefined,
       }
     case 'torch-zip':
-      throw broken(source, 'E_FORMAT_TORCH_ZIP', 'this is a PyTorch checkpoint or another zip file')
+      throw torchFile(source, 'E_FORMAT_TORCH_ZIP', 'this is a PyTorch checkpoint or another zip file')
     case 'torch-legacy':
-      throw broken(source, 'E_FORMAT_TORCH_LEGACY', 'this is a PyTorch checkpoint of the form before 1.6')
+      throw torchFile(source, 'E_FORMAT_TORCH_LEGACY', 'this is a PyTorch checkpoint of the form before 1.6')
     case 'html':
       throw broken(source, 'E_FORMAT_HTML', 'this is a web page and not a model, so its download failed')
     case 'lfs-pointer':
@@ -60,16 +59,22 @@ export function readModelFile(source: ByteSource): ModelFile {
   }
 }
 
+function torchFile(source: ByteSource, code: string, what: string): FormatError {
+  const next = 'Convert it with `vilbert-ts checkpoint convert`.'
+  return new FormatError(code, `${printable(source.name, 300)}: ${what}.`, {next})
+}
+
 const nameTableKey = 'StructuredToParameterName@@'
 const chunksKey = 'UnpackBigParamInfor@@'
 
 function readPaddlePickle(source: ByteSource): ModelFile {
   const top = readPickle(source, {globals: paddleGlobals})
-  const collector = new Collector(source)
+  const collector = new TensorCollector(source, (value, path) => arrayTensor(source, value, path))
   let nameTable: ReadonlyMap<string, string> | undefined
   if (top instanceof Map) {
-    collector.whole = joinChunks(source, top)
-    nameTable = takeNameTable(source, top, collector.whole)
+    const whole = joinChunks(source, top)
+    nameTable = takeNameTable(source, top, whole)
+    for (const tensor of whole.values()) collector.keep(tensor)
   } else if (!Array.isArray(top) && !(top instanceof PickleTuple) && !(top instanceof NumpyArray)) {
     throw broken(source, 'E_VALUE', `the file holds ${kindOf(top)} in place of a dict of tensors`)
   }
@@ -138,7 +143,7 @@ function joinSlices(source: ByteSource, top: PickleDict, name: string, entry: Pi
   const count = contents.reduce((sum, content) => sum + elementCount(content.shape), 0)
   if (count !== elementCount(shape)) throw wrong(`${count} numbers do not fill shape [${shape.join(', ')}]`)
   const path = [checkTensorName(source, name)]
-  return {name, path, dtype: first.dtype, shape, order: 'C', pieces: contents.map((content) => content.data)}
+  return {name, path, dtype: first.dtype, shape, pieces: contents.map((content) => content.data)}
 }
 
 function takeSlice(source: ByteSource, top: PickleDict, wanted: string, slice: PickleValue) {
@@ -151,91 +156,16 @@ function takeSlice(source: ByteSource, top: PickleDict, wanted: string, slice: P
   return content
 }
 
-const deepestPath = 8
-const longestList = 100_000
-const longestScalarText = 4096
-const mostEntries = 1_000_000
-const mostNameCharacters = 16_000_000
-
-/** Walks what the pickle holds; bounds both depth and number, because values may be shared or contain themselves. */
-class Collector {
-  readonly tensors: StoredTensor[] = []
-  readonly scalars = new Map<string, Scalar>()
-  whole: ReadonlyMap<string, StoredTensor> = new Map()
-  readonly #source: ByteSource
-  readonly #names = new Set<string>()
-  #left: number
-  #nameCharactersLeft = mostNameCharacters
-
-  constructor(source: ByteSource) {
-    this.#source = source
-    this.#left = Math.min(mostEntries, 1000 + 4 * source.sizeBytes)
-  }
-
-  visit(value: PickleValue, path: readonly string[]): void {
-    if (--this.#left < 0) throw broken(this.#source, 'E_LIMIT', 'the file expands to too many values')
-    if (path.length > deepestPath)
-      throw broken(this.#source, 'E_LIMIT', 'the file nests too deep or contains itself')
-    if (value instanceof Map) this.#visitDict(value, path)
-    else if (value instanceof PickleTuple) this.#visitList(value.items, path)
-    else if (Array.isArray(value)) this.#visitList(value, path)
-    else if (value instanceof NumpyArray) this.#addTensor(value, path)
-    else this.#addScalar(value, path)
-  }
-
-  #visitDict(dict: PickleDict, path: readonly string[]): void {
-    for (const [key, value] of dict) this.visit(value, [...path, checkTensorName(this.#source, key)])
-    if (path.length > 0) return
-    for (const tensor of this.whole.values()) this.#keep(tensor)
-  }
-
-  #visitList(items: readonly PickleValue[], path: readonly string[]): void {
-    if (items.length > longestList) throw broken(this.#source, 'E_LIMIT', `a list has ${items.length} items`)
-    for (const [index, item] of items.entries()) this.visit(item, [...path, String(index)])
-  }
-
-  #addTensor(array: NumpyArray, path: readonly string[]): void {
-    const name = path.join('/')
-    const {content} = array
-    if (content === undefined)
-      throw broken(this.#source, 'E_ARRAY', `array "${printable(name)}" has no numbers`)
-    const {dtype, shape, order, data} = content
-    this.#keep({name, path, dtype, shape, order, pieces: [data]})
-  }
-
-  // {"a": {"b": …}, "a/b": …} would give two tensors one name.
-  #keep(tensor: StoredTensor): void {
-    this.#claim(tensor.name)
-    this.tensors.push(tensor)
-  }
-
-  #addScalar(value: PickleValue, path: readonly string[]): void {
-    const name = path.join('/')
-    this.#claim(name)
-    this.scalars.set(name, this.#scalar(value, name))
-  }
-
-  #scalar(value: PickleValue, name: string): Scalar {
-    const text = textOf(value, this.#source) ?? value
-    if (typeof text === 'string') {
-      if (text.length > longestScalarText)
-        throw broken(this.#source, 'E_LIMIT', `the text of "${printable(name)}" is too long`)
-      return text
-    }
-    if (text instanceof Payload && text.kind === 'text') {
-      throw broken(this.#source, 'E_LIMIT', `the text of "${printable(name)}" is too long`)
-    }
-    if (text === null || typeof text === 'boolean' || typeof text === 'number' || typeof text === 'bigint')
-      return text
-    throw broken(this.#source, 'E_VALUE', `"${printable(name)}" is ${kindOf(text)}`)
-  }
-
-  // Values that many dicts share are few in the file, but each way to one makes a name.
-  #claim(name: string): void {
-    this.#nameCharactersLeft -= name.length
-    if (this.#nameCharactersLeft < 0)
-      throw broken(this.#source, 'E_LIMIT', 'the file expands to too many names')
-    if (this.#names.has(name)) throw broken(this.#source, 'E_KEY', `"${printable(name)}" is there twice`)
-    this.#names.add(name)
-  }
+function arrayTensor(
+  source: ByteSource,
+  value: PickleValue,
+  path: readonly string[],
+): StoredTensor | undefined {
+  if (!(value instanceof NumpyArray)) return undefined
+  const name = path.join('/')
+  if (value.content === undefined)
+    throw broken(source, 'E_ARRAY', `array "${printable(name)}" has no numbers`)
+  const {dtype, shape, order, data} = value.content
+  const strides = order === 'C' ? undefined : unlessContiguous(shape, fortranStrides(shape))
+  return {name, path, dtype, shape, strides, pieces: [data]}
 }

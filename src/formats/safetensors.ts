@@ -89,7 +89,7 @@ function readEntry(source: ByteSource, name: string, entry: JsonValue, dataStart
     throw broken(source, 'E_ST_SHAPE', what)
   }
   const data = Payload.raw('bytes', dataStart + begin, end - begin)
-  return {name, path: [name], dtype, shape, order: 'C', pieces: [data]}
+  return {name, path: [name], dtype, shape, pieces: [data]}
 }
 
 function readOffsets(source: ByteSource, shown: string, value: JsonValue): {begin: number; end: number} {
