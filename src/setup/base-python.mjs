@@ -58,7 +58,7 @@ print(json.dumps({
  * @throws {SetupFailure} when none fits; the message says what was found
  */
 export async function findBasePython({python, env = process.env} = {}) {
-  const named = python ?? (env['VILBERT_TS_PYTHON_BASE'] || undefined)
+  const named = namedBase({python, env})
   /** @type {string[]} */
   const reasons = []
   for (const command of named === undefined ? candidates : [named]) {
@@ -69,6 +69,16 @@ export async function findBasePython({python, env = process.env} = {}) {
     reasons.push(`${command} ${reason}`)
   }
   throw noPython(named, reasons)
+}
+
+/**
+ * The Python that the user wants an environment to be made from.
+ *
+ * @param {{python?: string | undefined, env?: NodeJS.ProcessEnv}} options
+ * @returns {string | undefined} nothing when any will do
+ */
+export function namedBase({python, env = process.env}) {
+  return python ?? (env['VILBERT_TS_PYTHON_BASE'] || undefined)
 }
 
 /**

@@ -1,7 +1,7 @@
 import {createHash} from 'node:crypto'
 import {existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
 import path from 'node:path'
-import {cleanPythonEnv, findBasePython, inspectPython, unsupported} from './base-python.mjs'
+import {cleanPythonEnv, findBasePython, inspectPython, namedBase, unsupported} from './base-python.mjs'
 import {SetupFailure} from './failure.mjs'
 import {installPackages} from './pip.mjs'
 import {run} from './run.mjs'
@@ -96,8 +96,9 @@ export function readStamp(venvDir) {
 async function isIntact({venvDir, python}, stamp) {
   const facts = await inspectPython(venvPython(venvDir))
   if (facts?.version !== stamp.pythonVersion || unsupported(facts) !== undefined) return false
-  if (python === undefined) return true
-  const asked = await inspectPython(python)
+  const named = namedBase({python})
+  if (named === undefined) return true
+  const asked = await inspectPython(named)
   return asked?.version === facts.version
 }
 
