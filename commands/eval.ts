@@ -52,6 +52,11 @@ export default class Eval extends BaseCommand<typeof Eval> {
       dependsOn: ['results'],
       description: 'Add sent_id, ref_id and the logits of the regions to the rows.',
     }),
+    ablate: Flags.option({
+      options: ['text'] as const,
+      description:
+        'Take something away to see what the model relies on: text exchanges phrases between images.',
+    })(),
     'min-accuracy': Flags.custom<number>({
       helpValue: 'X',
       description: 'Fail with exit code 8 when accuracy (0 to 1) is lower.',
@@ -60,7 +65,17 @@ export default class Eval extends BaseCommand<typeof Eval> {
   }
 
   async run(): Promise<EvaluateResult> {
-    const {config: file, set, python, split, results, logits, 'batch-size': batchSize, ...flags} = this.flags
+    const {
+      config: file,
+      set,
+      python,
+      split,
+      results,
+      logits,
+      ablate,
+      'batch-size': batchSize,
+      ...flags
+    } = this.flags
     const {model, data} = await loadConfig({file, set, flags})
     const preparing = prepareBar(this.progressBar.bind(this))
     const bar = this.progressBar({label: `Evaluating ${split}`, unit: 'expressions'})
@@ -72,6 +87,7 @@ export default class Eval extends BaseCommand<typeof Eval> {
       batchSize,
       results,
       logits,
+      ablate,
       signal: this.interrupt,
     })
     try {

@@ -1,5 +1,6 @@
 import {createRequire} from 'node:module'
 import {resolve} from 'node:path'
+import {z} from 'zod'
 import {Bridge} from './bridge/bridge.js'
 import {findPython} from './bridge/python-environment.js'
 import type {DataConfig} from './config/data.js'
@@ -7,6 +8,7 @@ import type {TrainingConfig} from './config/training.js'
 import {DataError} from './errors.js'
 import {prepareData, requireSplit, type PreparedData} from './data/prepare.js'
 import type {OnPrepareProgress} from './data/progress.js'
+import {synthesize, type SynthOptions, type SynthProgress, type SynthResult} from './data/synth.js'
 import {
   evaluateEventSchema,
   evaluateResultSchema,
@@ -52,6 +54,8 @@ export type EvaluateOptions = {
   readonly batchSize?: number | undefined
   /** File for one row per sentence, `[{id, target, IOU}]`. */
   readonly results?: string | undefined
+  /** `text` gives each image a phrase of another image: what is left is not read but guessed. */
+  readonly ablate?: 'text' | undefined
   /** Whether the rows also hold sent_id, ref_id and the logits of the regions. @default false */
   readonly logits?: boolean | undefined
   readonly signal?: AbortSignal | undefined
@@ -66,6 +70,18 @@ export type PredictOptions = {
   /** @default 5 */
   readonly topK?: number | undefined
   readonly signal?: AbortSignal | undefined
+}
+
+export type DrawOptions = {
+  /** Picture to draw on. */
+  readonly image: string
+  /** PNG or JPEG to write, by its ending. */
+  readonly output: string
+  readonly phrase: string
+  /** Best first. */
+  readonly boxes: readonly Pick<RankedRegion, 'box' | 'score'>[]
+  /** The box that is meant, drawn dashed. */
+  readonly target?: readonly number[]
 }
 
 /** The regions that a phrase may mean, best first. */
@@ -132,6 +148,17 @@ export class Vilbert implements AsyncDisposable {
     return reply.answers.map((answer) => ({image, ...answer}))
   }
 
+  /** Writes a small synthetic data root, see `vilbert-ts data synth`. */
+  synthesize(options: SynthOptions): Run<SynthProgress, SynthResult> {
+    return new Run(synthesize(this.#bridge, options))
+  }
+
+  /** Draws boxes on a picture. @throws DataError if the picture cannot be read */
+  async draw({image, output, ...drawing}: DrawOptions): Promise<void> {
+    const request = {...drawing, image: resolve(image), output: resolve(output)}
+    await this.#bridge.call('vilbert.draw:draw', request, {reply: z.unknown()})
+  }
+
   /** Ends Python in order. */
   async close(): Promise<void> {
     await this.#bridge.close()
@@ -167,7 +194,7 @@ export class Vilbert implements AsyncDisposable {
   }
 
   async *#evaluate(options: EvaluateOptions): AsyncGenerator<EvaluateEvent, EvaluateResult, void> {
-    const {model, data, split, batchSize = 32, results, logits = false, signal} = options
+    const {model, data, split, batchSize = 32, results, logits = false, ablate, signal} = options
     const resolved = await resolveModel(model)
     const prepared = await prepare(data, {annotated: split === 'train', signal})
     requireSplit(prepared, split)
@@ -179,6 +206,7 @@ export class Vilbert implements AsyncDisposable {
       batchSize,
       resultsFile: results === undefined ? null : resolve(results),
       includeLogits: logits,
+      ablate: ablate ?? null,
     }
     return yield* this.#bridge.stream('vilbert.evaluate:evaluate', request, {
       event: evaluateEventSchema,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,12 @@ class ReferringDataset:
     def __len__(self) -> int:
         return len(self.expressions)
 
+    def with_expressions(self, expressions: list[Expression]) -> ReferringDataset:
+        """The same split with other expressions about its images."""
+        other = copy(self)
+        other.expressions = expressions
+        return other
+
     @property
     def feature_size(self) -> int:
         """Numbers in a region's feature."""
@@ -142,6 +150,26 @@ def _cut(regions: ImageRegions, start: int, stop: int) -> ImageRegions:
     return ImageRegions(
         regions.features[start:stop], regions.boxes[start:stop], regions.width, regions.height
     )
+
+
+def with_shuffled_phrases(dataset: ReferringDataset, seed: int) -> ReferringDataset:
+    """The same images and boxes, each with a phrase that was said of another image.
+
+    A model that reads cannot do better on it than on guesses.
+    """
+    expressions = dataset.expressions
+    random = np.random.Generator(np.random.Philox(seed))
+    # Rotating a list that is grouped by image by more than its largest group meets no phrase of the same image.
+    order = sorted(random.permutation(len(expressions)).tolist(), key=lambda row: expressions[row].image_id)
+    largest = max(Counter(expression.image_id for expression in expressions).values())
+    if 2 * largest > len(expressions):
+        raise DataError(f"Split '{dataset.split}' has too few images to exchange phrases between them.")
+    given = {row: order[place - largest] for place, row in enumerate(order)}
+    shuffled = [
+        replace(expression, text=expressions[given[row]].text, token_ids=expressions[given[row]].token_ids)
+        for row, expression in enumerate(expressions)
+    ]
+    return dataset.with_expressions(shuffled)
 
 
 def in_order(rows: Sequence[int], batch_size: int) -> Iterator[Sequence[int]]:

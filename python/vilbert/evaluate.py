@@ -11,7 +11,7 @@ import numpy as np
 import paddle
 
 from vilbert.checkpoint import save_rows
-from vilbert.dataset import ReferringDataset, by_length, open_split
+from vilbert.dataset import ReferringDataset, by_length, open_split, with_shuffled_phrases
 from vilbert.model import Vilbert
 from vilbert.session import check_data_fit, open_model, to_inputs
 
@@ -33,10 +33,12 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
     """Evaluates `weights` on `split` of `data`; yields progress, returns the figures.
 
     Request: `config`, `weights` (tensor index), `data`, `vocabulary`, `split`, `batchSize`, and optionally
-    `resultsFile` with `includeLogits`.
+    `resultsFile` with `includeLogits`, and `ablate` to see what the model relies on.
     """
     started = time.perf_counter()
     dataset = open_split(request["data"], request["split"], request["vocabulary"])
+    if request.get("ablate") == "text":
+        dataset = with_shuffled_phrases(dataset, seed=0)
     model = open_model(request["config"], request["weights"])
     check_data_fit(model.config, dataset)
     ready = time.perf_counter()

@@ -36,7 +36,7 @@ export function reportError(error: unknown): ErrorReport {
 /** Writes a failure for people: a sentence, its causes, the next step; with `verbose` stacks and tracebacks too. */
 export function errorText(error: unknown, options: {readonly verbose: boolean}): string {
   const report = reportError(error)
-  const causes = causesOf(error)
+  const causes = causesOf(error).filter((cause) => addsTo(report.message, cause))
   const lines = [`Error: ${report.message}`]
   for (const cause of causes) lines.push(`Cause: ${errorMessage(cause)}`)
   if (report.next !== undefined) lines.push(`Next: ${report.next}`)
@@ -67,6 +67,11 @@ function causesOf(error: unknown): unknown[] {
     chain.push(current)
   }
   return chain
+}
+
+/** A user error that Python raised has the same sentence as its cause: once is enough. */
+function addsTo(message: string, cause: unknown): boolean {
+  return !(cause instanceof Error && cause.message.endsWith(message))
 }
 
 /** A cause's message may come from outside and span lines; here it has one line. */
