@@ -45,7 +45,7 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
     judgements = yield from judge(model, dataset, request["batchSize"])
     seconds = time.perf_counter() - ready
     if request.get("resultsFile"):
-        save_json(
+        save_rows(
             request["resultsFile"], result_rows(dataset, judgements, request.get("includeLogits", False))
         )
     correct = sum(judgement.overlap > MIN_OVERLAP for judgement in judgements)
