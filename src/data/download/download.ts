@@ -1,5 +1,6 @@
-import {InterruptedError, NetworkError, VilbertError} from '../../errors.js'
+import {DataError, InterruptedError, NetworkError, VilbertError} from '../../errors.js'
 import {fetchSource, type FetchSourceOptions, type SourceResult} from './fetch-source.js'
+import {checkAddresses} from './places.js'
 import type {Source} from './sources.js'
 
 export type DownloadOptions = FetchSourceOptions & {
@@ -10,10 +11,11 @@ export type DownloadOptions = FetchSourceOptions & {
 
 /**
  * Fetches sources, a few at once. One that fails does not stop the others, and all failures are told at the end.
- * @throws NetworkError, DataError, FormatError of the only failure, or a NetworkError that names them all
+ * @throws NetworkError, DataError, FormatError of the only failure, or one error that names them all
  */
 export async function downloadSources(options: DownloadOptions): Promise<readonly SourceResult[]> {
   const {sources, jobs = 3} = options
+  checkAddresses(options)
   const results = new Array<SourceResult | undefined>(sources.length)
   const failures: {readonly id: string; readonly error: unknown}[] = []
   const waiting = sources.entries()
@@ -45,7 +47,9 @@ function oneFailure(
   if (telling !== undefined || errors.length === 1 || !(first instanceof VilbertError))
     return telling ?? first
   const reasons = failures.map(({id, error}) => `${id}: ${(error as Error).message.replace(/\.$/, '')}`)
-  return new NetworkError(`${failures.length} of ${sourcesCount} downloads failed: ${reasons.join('; ')}.`, {
+  const isAllData = errors.every((error) => error instanceof VilbertError && error.exitCode === 4)
+  const CommonError = isAllData ? DataError : NetworkError
+  return new CommonError(`${failures.length} of ${sourcesCount} downloads failed: ${reasons.join('; ')}.`, {
     code: first.code,
     next: first.next ?? 'Run it again: what has been fetched is kept.',
     cause: first,

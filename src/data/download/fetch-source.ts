@@ -5,25 +5,22 @@ import {requireSpace} from './disk-space.js'
 import {fetchFile, type Fetched, type Patience} from './fetch-file.js'
 import {withFileLock} from './lock.js'
 import {learnPin, pinsFile, readPins} from './pins.js'
-import {filePath, isPresent, originOf, providedPaths} from './places.js'
+import {filePath, isPresent, originOf, providedPaths, type Places} from './places.js'
 import {copyProvided, putInPlace} from './put-in-place.js'
 import type {Source} from './sources.js'
 import type {Transport} from './transport.js'
 import {unpackArchive} from './unpack/unpack.js'
 
-export type FetchSourceOptions = Patience & {
-  readonly dataRoot: string
-  /** Take it only from this folder or address. */
-  readonly from?: string | undefined
-  /** Try this address before those of the registry. */
-  readonly mirror?: string | undefined
-  readonly allowPrivate?: boolean
-  readonly signal?: AbortSignal | undefined
-  readonly transportFor: (url: URL) => Transport
-  readonly onBytes?: (id: string, doneBytes: number, totalBytes: number | undefined) => void
-  /** Told in a line what is going on. */
-  readonly onNote?: (line: string) => void
-}
+export type FetchSourceOptions = Patience &
+  Places & {
+    readonly dataRoot: string
+    readonly allowPrivate?: boolean
+    readonly signal?: AbortSignal | undefined
+    readonly transportFor: (url: URL) => Transport
+    readonly onBytes?: (id: string, doneBytes: number, totalBytes: number | undefined) => void
+    /** Told in a line what is going on. */
+    readonly onNote?: (line: string) => void
+  }
 
 /** What became of a source. */
 export type SourceResult = {

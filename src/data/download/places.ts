@@ -22,6 +22,14 @@ export function filePath(dataRoot: string, source: Source): string {
     : join(dataRoot, '.vilbert-ts', 'downloads', source.fileName ?? source.id)
 }
 
+/** What the user says about where to take things from. */
+export type Places = {
+  /** Only this folder or address. */
+  readonly from?: string | undefined
+  /** This address before those of the registry. */
+  readonly mirror?: string | undefined
+}
+
 /** Where a source is to be taken from. */
 export type Origin =
   | {readonly kind: 'urls'; readonly urls: readonly URL[]}
@@ -30,18 +38,22 @@ export type Origin =
 
 /**
  * Puts the addresses of a source in the order to try them.
- * @param options - `from`: only this folder or address; `mirror`: this address before those of the registry
  * @throws DataError E_DL_FROM when the folder does not hold it; ConfigError E_URL when an address is none
  */
-export async function originOf(
-  source: Source,
-  options: {readonly from?: string | undefined; readonly mirror?: string | undefined},
-): Promise<Origin> {
-  const {from, mirror} = options
+export async function originOf(source: Source, {from, mirror}: Places): Promise<Origin> {
   if (from !== undefined && !isAddress(from)) return originInFolder(source, from)
   if (from !== undefined) return {kind: 'urls', urls: [below(from, mirrorName(source))]}
   const first = mirror === undefined ? [] : [below(mirror, mirrorName(source))]
   return {kind: 'urls', urls: [...first, ...source.urls.map((url) => new URL(url))]}
+}
+
+/**
+ * Checks addresses before anything is done with them.
+ * @throws ConfigError E_URL
+ */
+export function checkAddresses({from, mirror}: Places): void {
+  if (from !== undefined && isAddress(from)) below(from, 'x')
+  if (mirror !== undefined) below(mirror, 'x')
 }
 
 /** A folder may hold the file as the server has it, or what it provides, below the same names as a data root. */

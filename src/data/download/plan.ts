@@ -1,6 +1,6 @@
 import {shownUrl} from './failure.js'
 import {readPins} from './pins.js'
-import {isPresent, originOf, providedPaths} from './places.js'
+import {checkAddresses, isPresent, originOf, providedPaths, type Places} from './places.js'
 import type {Source} from './sources.js'
 
 /** What a download would do about a source. */
@@ -24,6 +24,7 @@ export async function planSources(
   },
 ): Promise<readonly PlannedSource[]> {
   const {dataRoot} = options
+  checkAddresses(options)
   const pins = await readPins(dataRoot)
   return Promise.all(
     sources.map(async (source): Promise<PlannedSource> => {
@@ -41,10 +42,7 @@ export async function planSources(
   )
 }
 
-async function addressesOf(
-  source: Source,
-  options: Parameters<typeof originOf>[1],
-): Promise<readonly string[]> {
+async function addressesOf(source: Source, options: Places): Promise<readonly string[]> {
   const origin = await originOf(source, options)
   return origin.kind === 'folder' ? [origin.folder] : origin.urls.map(shownUrl)
 }

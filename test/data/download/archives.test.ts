@@ -1,12 +1,13 @@
 import {createHash} from 'node:crypto'
 import {readFileSync, statSync} from 'node:fs'
 import {join} from 'node:path'
-import {crc32, deflateRawSync, gzipSync} from 'node:zlib'
+import {gzipSync} from 'node:zlib'
 import {writeFile} from 'node:fs/promises'
 import test from 'ava'
 import {unpackArchive} from '../../../src/data/download/unpack/unpack.js'
 import {FormatError} from '../../../src/errors.js'
 import {temporaryFolder} from '../../helpers/folders.js'
+import {zipOf} from '../../helpers/zip.js'
 import {settle} from '../../helpers/python.js'
 import {filesBelow, hostileFolder} from '../../helpers/hostile.js'
 import {downloadCases} from '../../helpers/download-cases.js'
@@ -99,7 +100,7 @@ test('a gzip bomb behind the end of the tar counts too', async (t) => {
 
 test('a zip whose entry has another name in its own header is refused', async (t) => {
   const outside = await temporaryFolder(t)
-  const zip = zipOf('good.txt', Buffer.from('hello'))
+  const zip = zipOf({'good.txt': Buffer.from('hello')})
   zip.write('evil.txt', 30, 'latin1')
   await writeFile(join(outside, 'x.zip'), zip)
   const error = await t.throwsAsync(unpackArchive(join(outside, 'x.zip'), join(outside, 'out')))
@@ -128,29 +129,4 @@ function paxRecord(text: string): Buffer {
   const guess = body.length + String(body.length).length
   const length = body.length + String(guess).length
   return Buffer.concat([Buffer.from(String(length)), body])
-}
-
-function zipOf(name: string, content: Buffer): Buffer {
-  const packed = deflateRawSync(content)
-  const common = Buffer.alloc(26)
-  common.writeUInt16LE(20, 0)
-  common.writeUInt16LE(8, 4)
-  common.writeUInt32LE(crc32(content), 10)
-  common.writeUInt32LE(packed.length, 14)
-  common.writeUInt32LE(content.length, 18)
-  common.writeUInt16LE(name.length, 22)
-  const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, Buffer.from(name), packed])
-  const central = Buffer.concat([
-    Buffer.from('PK\x01\x02\x14\0'),
-    common,
-    Buffer.alloc(14),
-    Buffer.from(name),
-  ])
-  const end = Buffer.alloc(22)
-  end.write('PK\x05\x06', 0, 'latin1')
-  end.writeUInt16LE(1, 8)
-  end.writeUInt16LE(1, 10)
-  end.writeUInt32LE(central.length, 12)
-  end.writeUInt32LE(local.length, 16)
-  return Buffer.concat([local, central, end])
 }
