@@ -11,6 +11,7 @@ The compiled part, `_mask`, is built by `vilbert-ts refer build` (or by `make` i
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
@@ -21,7 +22,7 @@ from refer.errors import MaskNotBuilt
 try:
     from refer import _mask  # pyright: ignore[reportMissingModuleSource]
 except ImportError as error:
-    raise MaskNotBuilt(f"The mask extension is not built for this Python ({error}).") from error
+    raise MaskNotBuilt(f"The mask extension is not built for {sys.executable}.") from error
 
 Rle = dict[str, Any]
 Boxes = Union[np.ndarray, Sequence[Sequence[float]]]

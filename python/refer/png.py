@@ -20,7 +20,8 @@ def write_mask(request: dict[str, Any]) -> dict[str, Any]:
         rle = from_segmentation(request["segmentation"], request["height"], request["width"])
     except (ValueError, TypeError) as error:
         raise SegmentationError(f"{request['source']}: {error}.") from error
-    pixels = mask.decode(rle) * 255
+    pixels = mask.decode(rle)
+    pixels *= 255
     Image.fromarray(pixels).save(request["output"], format="PNG")
     return {"areaPx": int(mask.area(rle)), "box": mask.toBbox(rle).tolist()}
 
