@@ -78,6 +78,7 @@ export default class DataDownload extends BaseCommand<typeof DataDownload> {
         signal: this.interrupt,
         transportFor: transports.for,
         onNote: (line) => {
+          bar.stop()
           this.note(line)
         },
         onBytes: (id, doneBytes, totalBytes) => {

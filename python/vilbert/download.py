@@ -17,7 +17,9 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from vilbert.errors import DataError
 
 PIECE_BYTES = 8 * 1024 * 1024
 PIECES_AT_ONCE = 4
@@ -114,14 +116,25 @@ def _fetch_object(client: Any, bucket: str, key: str, request: dict[str, Any]) -
         pool = ThreadPoolExecutor(PIECES_AT_ONCE)
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         for piece in _in_order(pool, client, bucket, key, starts, etag, body):
-            file.write(piece)
-            file.flush()
+            _append(file, piece)
             done += len(piece)
             if time.monotonic() - last_event >= EVENT_SECONDS:
                 last_event = time.monotonic()
                 yield {"type": "progress", "doneBytes": done, "totalBytes": total}
     yield {"type": "progress", "doneBytes": done, "totalBytes": total}
     return first
+
+
+def _append(file: BinaryIO, piece: bytes) -> None:
+    """Write to the disk; what goes wrong here is not the network's fault."""
+    try:
+        file.write(piece)
+        file.flush()
+    except OSError as error:
+        message = f"{file.name} cannot be written ({error.strerror})."
+        raise DataError(
+            message, next="Make room, then run it again: what has been fetched is kept."
+        ) from error
 
 
 def _in_order(

@@ -52,6 +52,5 @@ function oneFailure(
   return new CommonError(`${failures.length} of ${sourcesCount} downloads failed: ${reasons.join('; ')}.`, {
     code: first.code,
     next: first.next ?? 'Run it again: what has been fetched is kept.',
-    cause: first,
   })
 }

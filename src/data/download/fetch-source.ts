@@ -1,6 +1,7 @@
 import {mkdir, rm, stat} from 'node:fs/promises'
 import {dirname, resolve} from 'node:path'
 import {FormatError} from '../../errors.js'
+import {sha256File} from '../../files.js'
 import {requireSpace} from './disk-space.js'
 import {fetchFile, type Fetched, type Patience} from './fetch-file.js'
 import {withFileLock} from './lock.js'
@@ -65,7 +66,6 @@ export async function fetchSource(source: Source, options: FetchSourceOptions): 
       }
       const fetched = await fetchOrReuse(source, path, origin.urls, known, options)
       if (source.archive !== undefined) await unpackInPlace(path, dataRoot, source, options)
-      if (fetched === undefined) return {...result, status: 'fetched'}
       const isLearned = known.sha256 === undefined
       if (isLearned) await learn(dataRoot, source.id, fetched, options)
       return {...result, status: 'fetched', sizeBytes: fetched.sizeBytes, sha256: fetched.sha256, isLearned}
@@ -100,8 +100,13 @@ async function fetchOrReuse(
   urls: readonly URL[],
   known: Known,
   options: FetchSourceOptions,
-): Promise<Fetched | undefined> {
-  if (source.archive !== undefined && (await isThere(path))) return undefined
+): Promise<Pick<Fetched, 'sha256' | 'sizeBytes'>> {
+  if (source.archive !== undefined && (await isThere(path))) {
+    const {size: sizeBytes} = await stat(path)
+    const sha256 = await sha256File(path, {signal: options.signal})
+    if ((known.sha256 ?? sha256) === sha256) return {sha256, sizeBytes}
+    await rm(path)
+  }
   const extraBytes = source.archive?.aboutBytes ?? 0
   const aboutBytes = known.sizeBytes ?? source.aboutBytes
   if (aboutBytes !== undefined) await requireSpace(dirname(path), aboutBytes + extraBytes, source.id)
@@ -149,7 +154,7 @@ async function copyFolder(folder: string, path: string, dataRoot: string, source
 async function learn(
   dataRoot: string,
   id: string,
-  {sha256, sizeBytes}: Fetched,
+  {sha256, sizeBytes}: Pick<Fetched, 'sha256' | 'sizeBytes'>,
   options: FetchSourceOptions,
 ): Promise<void> {
   await learnPin(dataRoot, id, {sha256, sizeBytes, learnedAt: new Date().toISOString()})

@@ -32,9 +32,10 @@ export async function verifyPart(
   if (expected.sizeBytes !== undefined && part.doneBytes !== expected.sizeBytes) {
     throw wrongSize(url, part.doneBytes, expected.sizeBytes)
   }
-  const {sha256, md5} = await hashesOf(part.path, signal)
-  const md5Differs = expected.sha256 === undefined && expected.md5 !== undefined && md5 !== expected.md5
-  if ((expected.sha256 ?? sha256) !== sha256 || md5Differs) {
+  // Where a hash of ours is known, the store's own says nothing more.
+  const expectedMd5 = expected.sha256 === undefined ? expected.md5 : undefined
+  const {sha256, md5} = await hashesOf(part.path, expectedMd5 !== undefined, signal)
+  if ((expected.sha256 ?? sha256) !== sha256 || (expectedMd5 ?? md5) !== md5) {
     throw refused(url, 'the file is not the one it should be: its checksum differs', {
       code: 'E_DL_CHECKSUM',
       next: expected.origin ?? 'It may be damaged on the server: try another --mirror.',
@@ -45,13 +46,15 @@ export async function verifyPart(
 
 async function hashesOf(
   path: string,
+  wantsMd5: boolean,
   signal: AbortSignal | undefined,
-): Promise<{readonly sha256: string; readonly md5: string}> {
-  const hashes = {sha256: createHash('sha256'), md5: createHash('md5')}
+): Promise<{readonly sha256: string; readonly md5: string | undefined}> {
+  const sha256 = createHash('sha256')
+  const md5 = wantsMd5 ? createHash('md5') : undefined
   for await (const chunk of createReadStream(path, {highWaterMark: 4 << 20}) as AsyncIterable<Buffer>) {
     throwIfInterrupted(signal)
-    hashes.sha256.update(chunk)
-    hashes.md5.update(chunk)
+    sha256.update(chunk)
+    md5?.update(chunk)
   }
-  return {sha256: hashes.sha256.digest('hex'), md5: hashes.md5.digest('hex')}
+  return {sha256: sha256.digest('hex'), md5: md5?.digest('hex')}
 }

@@ -68,6 +68,7 @@ const routes: readonly Route[] = [
   {path: '/redirect-ftp', codes: ['E_DL_REDIRECT'], requests: 1},
   {path: '/redirect-noloc', codes: ['E_DL_REDIRECT'], requests: 1},
   {path: '/redirect-local', codes: ['E_DL_PRIVATE'], requests: 1},
+  {path: '/auth-leak', codes: ['E_DL_PRIVATE'], requests: 1},
   {path: '/redirect?to=slow&k=3', version: 1, requests: 3},
   {path: '/name?f=..%2F..%2Fx', version: 1, requests: 1},
   {path: '/s3/bucket/ok', version: 1, requests: 1},
