@@ -58,6 +58,12 @@ export default class DataDownload extends BaseCommand<typeof DataDownload> {
       description: 'Try this address (https, http, s3, file) before those of the registry.',
     }),
     jobs: Flags.integer({char: 'j', default: 3, min: 1, max: 16, description: 'Files to fetch at once.'}),
+    timeout: Flags.integer({
+      helpValue: 'SECONDS',
+      default: 20,
+      min: 1,
+      description: 'How long a server may be silent.',
+    }),
     'dry-run': Flags.boolean({description: 'Show what would be fetched, and ask no server.'}),
     'allow-private': Flags.boolean({description: 'Follow redirects to addresses of private networks.'}),
     'data-root': Flags.string({default: 'data', helpValue: 'DIR', description: 'Folder of the data sets.'}),
@@ -75,6 +81,7 @@ export default class DataDownload extends BaseCommand<typeof DataDownload> {
       const results = await downloadSources({
         ...{dataRoot, sources, from, mirror, jobs: this.flags.jobs},
         allowPrivate: this.flags['allow-private'],
+        timeoutMs: this.flags.timeout * 1000,
         signal: this.interrupt,
         transportFor: transports.for,
         onNote: (line) => {

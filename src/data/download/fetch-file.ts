@@ -11,9 +11,9 @@ import {verifyPart, type Expectation} from './verify.js'
 
 /** How patient downloads are. */
 export type Patience = {
-  /** How long a server may be silent. @default 30000 */
+  /** How long a server may be silent. @default 20000 */
   readonly timeoutMs?: number
-  /** How many attempts in a row may fail at one address before the next is tried. @default 6 */
+  /** How many attempts in a row may fail at one address before it is given up. @default 5 */
   readonly attempts?: number
   /** The first wait between two attempts, then twice as long each time. @default 500 */
   readonly backOffMs?: number
@@ -40,6 +40,10 @@ export type Fetched = {readonly url: URL; readonly sha256: string; readonly size
 /** An attempt that brought so much was worth it, so that a bad line does not end a long download. */
 const worthwhileBytes = 2 ** 20
 const longestWaitMs = 60_000
+const defaultTimeoutMs = 20_000
+const defaultAttempts = 5
+/** An address that gives nothing so many times is left for the next one, if there is one. */
+const fruitlessAttempts = 2
 
 /**
  * Fetches a file from the first address that has it. It gets its final name only when it is whole, checked and safe
@@ -51,9 +55,9 @@ export async function fetchFile(options: FetchOptions): Promise<Fetched> {
   await mkdir(dirname(path), {recursive: true})
   await using part = await PartFile.open(path)
   const failures: NetworkError[] = []
-  for (const url of urls) {
+  for (const [index, url] of urls.entries()) {
     try {
-      return await fetchFrom(url, part, options)
+      return await fetchFrom(url, part, {...options, isLast: index === urls.length - 1})
     } catch (error) {
       throwIfInterrupted(signal)
       if (!(error instanceof AttemptFailed)) throw explainDisk(error, path)
@@ -65,9 +69,14 @@ export async function fetchFile(options: FetchOptions): Promise<Fetched> {
 }
 
 /** Tries one address until it gives the file or proves that it will not. */
-async function fetchFrom(url: URL, part: PartFile, options: FetchOptions): Promise<Fetched> {
-  const {expected, signal} = options
+async function fetchFrom(
+  url: URL,
+  part: PartFile,
+  options: FetchOptions & {readonly isLast: boolean},
+): Promise<Fetched> {
+  const {expected, signal, attempts = defaultAttempts} = options
   let failures = 0
+  let fruitless = 0
   let mayStartAgain = true
   for (;;) {
     const hadBytes = part.doneBytes
@@ -83,7 +92,9 @@ async function fetchFrom(url: URL, part: PartFile, options: FetchOptions): Promi
       if (!(error instanceof AttemptFailed) || !error.retryable) throw error
       const brought = part.doneBytes - hadBytes
       failures = brought >= worthwhileBytes ? 0 : failures + 1
-      if (failures >= (options.attempts ?? 6)) throw error
+      fruitless = brought > 0 ? 0 : fruitless + 1
+      const isHopeless = !options.isLast && fruitless >= fruitlessAttempts
+      if (failures >= attempts || isHopeless) throw error
       await pause(error, failures, options)
     }
   }
@@ -120,7 +131,7 @@ async function transferOnce(url: URL, part: PartFile, options: FetchOptions): Pr
     part,
     sizeBytes: expected.sizeBytes,
     isVerifiable: expected.sha256 !== undefined,
-    timeoutMs: options.timeoutMs ?? 30_000,
+    timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
     allowPrivate: options.allowPrivate ?? false,
     signal,
     onSize: async (totalBytes) => {

@@ -162,6 +162,16 @@ test('the second mirror is asked when the first has not the file, and messages h
   t.notRegex(notes.join(), /secret|hidden|ann/)
 })
 
+test('a mirror that is silent or busy is left for the next one after two attempts', async (t) => {
+  const other = await startFaultsServer()
+  t.teardown(() => other.stop())
+  const urls = [other.url('/slow-header'), other.url('/500-then-ok?k=9'), other.url('/ok')]
+  const path = join(await temporaryFolder(t), 'file')
+  const fetched = await fetchFile({...options(path, other.url('/')), urls, timeoutMs: 400})
+  t.is(fetched.url.pathname, '/ok')
+  t.like(await other.stats(), {count: {'GET/slow-header': 2, 'GET/500-then-ok': 2, 'GET/ok': 1}})
+})
+
 test('when no mirror has the file, one sentence says why for each', async (t) => {
   const folder = await temporaryFolder(t)
   const urls = [server.url('/404'), server.url('/410')]
