@@ -1,8 +1,8 @@
 import {createReadStream} from 'node:fs'
-import {pipeline} from 'node:stream/promises'
 import {createGunzip} from 'node:zlib'
 import {FormatError} from '../../../errors.js'
 import {ChunkReader} from './chunk-reader.js'
+import {flow} from './flow.js'
 import {blockBytes, readPax, readTarHeader, readText, type TarHeader} from './tar-header.js'
 import type {UnpackFolder} from './unpack-folder.js'
 
@@ -18,7 +18,7 @@ export async function unpackTar(path: string, isGzip: boolean, folder: UnpackFol
     await drain(reader, isGzip ? folder : undefined)
   }
   try {
-    await (isGzip ? pipeline(file, createGunzip(), unpack) : pipeline(file, unpack))
+    await flow(file, isGzip ? createGunzip() : undefined, unpack)
   } catch (error) {
     if (error instanceof FormatError || !isGzipProblem(error)) throw error
     throw folder.broken('E_ARC_BROKEN', `it is damaged (${error.message})`, undefined, error)

@@ -1,7 +1,7 @@
-import {pipeline} from 'node:stream/promises'
 import {crc32, createInflateRaw} from 'node:zlib'
 import {openPromise, type Entry, type ZipFile} from 'yauzl'
 import {FormatError} from '../../../errors.js'
+import {flow} from './flow.js'
 import type {UnpackFolder} from './unpack-folder.js'
 
 const localHeaderBytes = 30
@@ -93,9 +93,7 @@ async function unpackEntry(zip: ZipFile, entry: Entry, name: string, folder: Unp
   const packed = await zip.openReadStreamPromise(entry, {decodeFileData: false})
   const write = (source: AsyncIterable<Buffer>): Promise<void> =>
     folder.addFile(name, checked(source, entry, name, folder))
-  await (entry.compressionMethod === 0
-    ? pipeline(packed, write)
-    : pipeline(packed, createInflateRaw(), write))
+  await flow(packed, entry.compressionMethod === 0 ? undefined : createInflateRaw(), write)
 }
 
 /** Passes the bytes on as long as they are no more than declared, and checks at the end that they are the right ones. */
