@@ -1,3 +1,4 @@
+import {Flags} from '@oclif/core'
 import {BaseCommand} from '../src/base-command.js'
 import {configFlags, configSourceFlags} from '../src/config/flags.js'
 import {dataFields} from '../src/config/data.js'
@@ -5,6 +6,7 @@ import {loadConfig} from '../src/config/load.js'
 import {trainingFields} from '../src/config/training.js'
 import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
 import type {TrainResult} from '../src/model/events.js'
+import {resumedConfig, resumePoint} from '../src/run/resume.js'
 import {prepareBar} from '../src/ui/prepare-bar.js'
 import {TrainingView} from '../src/ui/training-view.js'
 import {Vilbert} from '../src/vilbert.js'
@@ -17,14 +19,27 @@ export default class Train extends BaseCommand<typeof Train> {
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> --data-root data/synth --config model.json --output-dir checkpoints/first --epochs 10 --batch-size 32 --lr 1e-3',
+    '<%= config.bin %> <%= command.id %> --resume checkpoints/first',
     '<%= config.bin %> <%= command.id %> --data-root DIR --set model=bert_base_6layer_6conect --from-pretrained FILE.pdparams --output-dir DIR',
   ]
 
-  static override flags = {...configSourceFlags, ...configFlags(dataFields), ...configFlags(trainingFields)}
+  static override flags = {
+    ...configSourceFlags,
+    ...configFlags(dataFields),
+    ...configFlags(trainingFields),
+    resume: Flags.string({
+      helpValue: 'DIR|last|best',
+      exclusive: ['config', 'set', 'overwrite'],
+      description: 'Go on with the run in DIR, or with the last or best state of the run in --output-dir.',
+    }),
+    overwrite: Flags.boolean({description: 'Give up a run that is in the output folder already.'}),
+  }
 
   async run(): Promise<TrainResult> {
-    const {config: file, set, python, ...flags} = this.flags
-    const {model, data, training} = await loadConfig({file, set, flags})
+    const {config: file, set, python, resume, overwrite, ...flags} = this.flags
+    const point = resume === undefined ? undefined : resumePoint(resume, flags['output-dir'])
+    const config = point === undefined ? loadConfig({file, set, flags}) : resumedConfig(point, flags)
+    const {model, data, training, origin} = await config
     const preparing = prepareBar(this.progressBar.bind(this))
     const view = new TrainingView({
       progressBar: this.progressBar.bind(this),
@@ -37,6 +52,12 @@ export default class Train extends BaseCommand<typeof Train> {
       model: modelSource(model, training.fromPretrained, data),
       data: {...data, dataRoot: requiredDataRoot(data), onPrepareProgress: preparing.update},
       training,
+      resume: point?.state,
+      overwrite,
+      provenance: {command: ['vilbert-ts', 'train', ...this.argv], origin},
+      onChanges: (changes) => {
+        for (const change of changes) this.warn(`Not as when the run started: ${change}.`)
+      },
       signal: this.interrupt,
     })
     try {

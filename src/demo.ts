@@ -88,7 +88,7 @@ async function trainOptions({dataRoot, outputDir, epochs, seed, signal}: DemoOpt
       seed,
     },
   })
-  return {model: {config: model}, data: {dataRoot}, training, signal}
+  return {model: {config: model}, data: {dataRoot}, training, overwrite: true, signal}
 }
 
 const expressionsSchema = z.object({

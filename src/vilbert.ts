@@ -5,7 +5,8 @@ import {Bridge} from './bridge/bridge.js'
 import {findPython} from './bridge/python-environment.js'
 import type {DataConfig} from './config/data.js'
 import type {TrainingConfig} from './config/training.js'
-import {DataError} from './errors.js'
+import type {ModelConfig} from './config/model.js'
+import {ConfigError} from './errors.js'
 import {prepareData, requireSplit, type PreparedData} from './data/prepare.js'
 import type {OnPrepareProgress} from './data/progress.js'
 import {synthesize, type SynthOptions, type SynthProgress, type SynthResult} from './data/synth.js'
@@ -23,6 +24,8 @@ import {
 } from './model/events.js'
 import {resolveModel, type ModelSource} from './model/model-source.js'
 import {Run} from './model/run.js'
+import {codeFingerprint} from './run/fingerprint.js'
+import {noteResume, writeRunFile, type RunDescription} from './run/run-file.js'
 
 export type VilbertOptions = {
   /** Python interpreter. @default the one that `vilbert-ts setup` made */
@@ -42,6 +45,14 @@ export type TrainOptions = {
   readonly data: DataSource
   /** Every setting of the run, such as `loadConfig` gives them. */
   readonly training: TrainingConfig
+  /** Go on from this state of the run in the output folder, instead of starting anew. */
+  readonly resume?: 'last' | 'best' | undefined
+  /** Whether a run that is in the output folder already may be lost. @default false */
+  readonly overwrite?: boolean | undefined
+  /** What run.json says of the origin: the command, and where each setting came from. */
+  readonly provenance?: Partial<Pick<RunDescription, 'command' | 'origin'>> | undefined
+  /** Told what is not as it was when a resumed run started. */
+  readonly onChanges?: ((changes: readonly string[]) => void) | undefined
   /** Aborting ends the run after the step that is under way, with the last checkpoint saved. */
   readonly signal?: AbortSignal | undefined
 }
@@ -168,29 +179,27 @@ export class Vilbert implements AsyncDisposable {
     await this.close()
   }
 
-  async *#train({
-    model,
-    data,
-    training,
-    signal,
-  }: TrainOptions): AsyncGenerator<TrainEvent, TrainResult, void> {
-    const {outputDir} = training
-    if (outputDir === null)
-      throw new DataError('Nothing says where to save the run.', {next: 'Pass --output-dir.'})
-    const resolved = await resolveModel(model)
+  async *#train(options: TrainOptions): AsyncGenerator<TrainEvent, TrainResult, void> {
+    const {model, data, training, resume, overwrite = false, signal} = options
+    const outputDir = requiredOutputDir(training)
+    // A run that goes on has its weights in its own folder; those that it started from may be gone.
+    const resolved = await resolveModel(resume === undefined ? model : {...model, fromPretrained: undefined})
     const prepared = await prepare(data, {annotated: true, signal})
     requireSplit(prepared, 'train')
     const request = {
       ...resolved,
       data: prepared,
       vocabulary: vocabularyPath(),
-      training: {...training, outputDir: resolve(outputDir)},
+      training: {...training, outputDir},
+      resume: resume ?? null,
+      overwrite,
     }
-    return yield* this.#bridge.stream('vilbert.train:train', request, {
+    const events = this.#bridge.stream('vilbert.train:train', request, {
       event: trainEventSchema,
       result: trainResultSchema,
       signal,
     })
+    return yield* withRunFile(events, {...options, outputDir, config: resolved.config, prepared})
   }
 
   async *#evaluate(options: EvaluateOptions): AsyncGenerator<EvaluateEvent, EvaluateResult, void> {
@@ -214,6 +223,54 @@ export class Vilbert implements AsyncDisposable {
       signal,
     })
   }
+}
+
+/** Writes the run down once Python has taken it on, before its first step. */
+async function* withRunFile(
+  events: AsyncGenerator<TrainEvent, TrainResult, void>,
+  {outputDir, config, prepared, training, data, resume, provenance, onChanges}: TrainOptions & StartedRun,
+): AsyncGenerator<TrainEvent, TrainResult, void> {
+  try {
+    for (;;) {
+      const step = await events.next()
+      if (step.done === true) return step.value
+      if (step.value.type === 'start') {
+        const run = {
+          command: provenance?.command ?? [],
+          origin: provenance?.origin ?? {},
+          versions: step.value.versions,
+          device: step.value.device,
+          model: config,
+          training: {...training, outputDir},
+          data: {
+            dataRoot: resolve(data.dataRoot),
+            dataset: prepared.dataset,
+            splitBy: prepared.splitBy,
+            cacheDir: data.cacheDir ?? null,
+          },
+          dataFingerprint: prepared.fingerprint,
+          codeFingerprint: await codeFingerprint(),
+        }
+        if (resume === undefined) await writeRunFile(outputDir, run)
+        else onChanges?.(await noteResume(outputDir, run))
+      }
+      yield step.value
+    }
+  } finally {
+    // Typed as returning a result, but nothing reads the value of a generator that was left.
+    await events.return(undefined as unknown as TrainResult)
+  }
+}
+
+type StartedRun = {
+  readonly outputDir: string
+  readonly config: ModelConfig
+  readonly prepared: PreparedData
+}
+
+function requiredOutputDir({outputDir}: TrainingConfig): string {
+  if (outputDir !== null) return resolve(outputDir)
+  throw new ConfigError('Nothing says where to save the run.', {next: 'Pass --output-dir DIR.'})
 }
 
 /** Reads the data set's files, or finds what was read of them before. */

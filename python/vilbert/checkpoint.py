@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import pickle
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import re
+import socket
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import paddle
 from paddle import nn
 
+from vilbert import pdparams
 from vilbert.config import ModelConfig
 from vilbert.errors import CheckpointError
-from vilbert.model import Vilbert
+from vilbert.model import Vilbert, unused_prefixes
 from vilbert.tensors import TensorFile
 
 # Paddle 2 kept the scale of a weight-normed linear as [1], Paddle 3 as [].
 SCALAR_SHAPES = {(), (1,)}
 SHOWN = 5  # names in a message
+SAMPLED_BLOCKS, BLOCK_BYTES = 64, 4096
 
 
 def load_weights(model: Vilbert, weights: TensorFile) -> None:
-    """Copies every tensor into the model; refuses a file with other names or shapes."""
+    """Copies every tensor into the model; refuses a file with other names or shapes.
+
+    A file that holds what referring expressions need and nothing else is taken too: the rest starts anew. The pages
+    of the file are given back tensor by tensor, so that the weights are in memory once.
+    """
     parameters = dict(model.named_parameters())
-    check_fit({name: tuple(p.shape) for name, p in parameters.items()}, weights)
-    for name, parameter in parameters.items():
+    unused = unused_prefixes(model.config)
+    needed = {name: p for name, p in parameters.items() if not name.startswith(unused)}
+    expected = needed if len(weights) == len(needed) else parameters
+    check_fit({name: tuple(p.shape) for name, p in expected.items()}, weights)
+    for name, parameter in expected.items():
         parameter.set_value(weights.float32(name).reshape(parameter.shape))
+        weights.release(name)
+    if expected is needed:
+        initialise(model, seed=0, names=parameters.keys() - needed.keys())
 
 
 def check_fit(expected: Mapping[str, tuple[int, ...]], weights: TensorFile) -> None:
@@ -64,15 +79,19 @@ def _some(verb: str, items: list[str]) -> str:
     return f"{verb} {', '.join(items[:SHOWN])}{more}"
 
 
-def initialise(model: Vilbert, seed: int) -> None:
+def initialise(model: Vilbert, seed: int, names: Collection[str] | None = None) -> None:
     """Seeded start from nothing: matrices normal with std `initializer_range`, biases 0, layer norms 1.
 
-    Each tensor has a random stream of its own, so a tensor's start does not depend on the others.
+    Each tensor has a random stream of its own, so a tensor's start does not depend on the others. `names` keeps to
+    some tensors.
     """
     for name, parameter in model.named_parameters():
-        parameter.set_value(initial_value(name, tuple(parameter.shape), model.config, seed))
-    for layer in (model.vil_prediction.main["0"], model.vil_prediction.main["3"]):
-        layer.weight_g.set_value(layer.weight_v.norm())
+        if names is None or name in names:
+            parameter.set_value(initial_value(name, tuple(parameter.shape), model.config, seed))
+    for layer in ("0", "3"):
+        if names is None or f"vil_prediction.main.{layer}.weight_g" in names:
+            head = model.vil_prediction.main[layer]
+            head.weight_g.set_value(head.weight_v.norm())
 
 
 def initial_value(name: str, shape: tuple[int, ...], config: ModelConfig, seed: int) -> np.ndarray:
@@ -92,14 +111,49 @@ def parameter_values(model: nn.Layer) -> Iterator[tuple[str, np.ndarray]]:
         yield name, parameter.numpy()
 
 
-def save_pdparams(path: str, values: Iterator[tuple[str, np.ndarray]]) -> None:
-    """Writes a state dict that stock `paddle.load` reads; the old file stays until the new one is whole."""
-    state = dict(values)
-    state["StructuredToParameterName@@"] = {
-        name: name for name in state
-    }  # how paddle.load knows a state dict
+def save_pdparams(path: str, values: Iterable[tuple[str, np.ndarray]]) -> dict[str, Any]:
+    """Writes a state dict that stock `paddle.load` reads; the old file stays until the new one is whole.
+
+    One tensor after the other, so that no second copy of the model is held. Returns what its JSON says of the file:
+    `file`, `sizeBytes`, `sampleSha256` and the place and SHA-256 of every tensor.
+    """
     with atomic_file(path) as file:
-        pickle.dump(state, file, protocol=4)
+        tensors = _write_state_dict(file, values)
+        file.flush()
+        size = file.tell()
+        sample = content_sample(file.name, size)
+    return {"file": Path(path).name, "sizeBytes": size, "sampleSha256": sample, "tensors": tensors}
+
+
+def _write_state_dict(file: IO[bytes], values: Iterable[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
+    tensors = []
+    file.write(pdparams.BEGIN)
+    with ThreadPoolExecutor(1) as hashing:
+        for name, value in values:
+            array = np.asarray(value, order="C")
+            numbers = array.reshape(-1).view(np.uint8).data
+            digest = hashing.submit(hashlib.sha256, numbers)  # while the same numbers are written
+            file.write(pdparams.array_head(name, array))
+            entry = {"offset": file.tell(), "nbytes": array.nbytes}
+            file.write(numbers)
+            file.write(pdparams.ARRAY_END)
+            described = {"name": name, "dtype": pdparams.dtype_code(array), "shape": list(array.shape)}
+            tensors.append({**described, **entry, "sha256": digest.result().hexdigest()})
+    file.write(pdparams.end([tensor["name"] for tensor in tensors]))
+    return tensors
+
+
+def content_sample(path: str, size: int) -> str:
+    """A hash that tells two versions of a file apart without reading all of it, as `src/checkpoint/sample.ts`."""
+    digest = hashlib.sha256(str(size).encode())
+    with Path(path).open("rb") as file:
+        if size <= SAMPLED_BLOCKS * BLOCK_BYTES:
+            digest.update(file.read())
+        else:
+            for block in range(SAMPLED_BLOCKS):
+                file.seek(block * (size - BLOCK_BYTES) // (SAMPLED_BLOCKS - 1))
+                digest.update(file.read(BLOCK_BYTES))
+    return digest.hexdigest()
 
 
 def save_json(path: str, value: Any) -> None:
@@ -128,30 +182,53 @@ def atomic_file(path: str) -> Iterator[IO[bytes]]:
 
 
 def _write_beside(path: Path) -> Iterator[IO[bytes]]:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name[:160]}.{_host()}-{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def remove_leftovers(folder: str) -> None:
+    """Removes unfinished files that killed processes of this machine left in a folder, whichever language wrote them."""
+    for path in Path(folder).glob(".*.tmp"):
+        found = re.fullmatch(r"\..*\.([^.]+)-(\d+)-[0-9a-f]{8}\.tmp", path.name)
+        if found and found[1] == _host() and not _is_running(int(found[2])):
+            path.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def _host() -> str:
+    """Process ids mean nothing on another machine that shares the folder; `src/files.ts` has the same names."""
+    return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:40] or "host"
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in a folder last through a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def producer() -> dict[str, str]:
+    """What made a checkpoint, with versions."""
+    package = json.loads(Path(__file__).parents[2].joinpath("package.json").read_text(encoding="utf-8"))
+    versions = {"paddle": paddle.__version__, "numpy": np.__version__}
+    return {"name": "vilbert-ts", "version": package["version"], **versions}

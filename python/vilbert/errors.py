@@ -27,3 +27,9 @@ class ConfigError(UserError):
     """Options that do not go together."""
 
     vilbert_kind = "config"
+
+
+class DivergedError(UserError):
+    """The loss is no number any more."""
+
+    vilbert_kind = "gate"

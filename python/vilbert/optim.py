@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import paddle
 from paddle import Tensor, nn
 
@@ -65,6 +66,7 @@ class Optimizer:
         assert sorted(grouped) == sorted(parameter.name for _, parameter in named), (
             "each parameter is in one group"
         )
+        self._names = {parameter.name: name for name, parameter in named}
         clip = nn.ClipGradByValue(clip_value) if clip_value else None
         self._optimizers = {
             (head, decayed): paddle.optimizer.AdamW(
@@ -85,3 +87,28 @@ class Optimizer:
             optimizer.set_lr(rates.head if head else rates.body)
             optimizer.step()
             optimizer.clear_grad(set_to_zero=False)
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """The moments of every parameter, named `<parameter>/<moment>`, to be saved."""
+        for optimizer in self._optimizers.values():
+            for key, tensor in sorted(optimizer.state_dict().items()):
+                parameter = self._owner(key)
+                yield f"{self._names[parameter]}/{key[len(parameter) + 1 :]}", tensor.numpy()
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Takes back what `arrays` gave."""
+        paddle_names = {name: paddle_name for paddle_name, name in self._names.items()}
+        for optimizer in self._optimizers.values():
+            own = {parameter.name for parameter in optimizer._parameter_list}
+            state = {}
+            for key in arrays:
+                name, moment = key.rsplit("/", 1)
+                if paddle_names[name] in own:
+                    state[f"{paddle_names[name]}_{moment}"] = paddle.to_tensor(
+                        np.ascontiguousarray(arrays[key])
+                    )
+            optimizer.set_state_dict(state)
+
+    def _owner(self, key: str) -> str:
+        # Paddle joins the parameter's own name and the moment's by an underline, which both contain.
+        return max((name for name in self._names if key.startswith(f"{name}_")), key=len)

@@ -27,12 +27,12 @@ DTYPES = {
 }
 
 
-def map_file(path: str) -> memoryview:
+def map_file(path: str) -> mmap.mmap | bytes:
     """Maps a whole file read-only; pages come in as they are touched."""
     with Path(path).open("rb") as file:
         if Path(path).stat().st_size == 0:
-            return memoryview(b"")
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return b""
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 class TensorFile(Mapping[str, np.ndarray]):
@@ -69,11 +69,22 @@ class TensorFile(Mapping[str, np.ndarray]):
         """Shape of a tensor, without touching its bytes."""
         return tuple(self._entries[name]["shape"])
 
+    def release(self, name: str) -> None:
+        """Gives a tensor's pages back to the system; they come in again if they are touched again."""
+        if not isinstance(self._bytes, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        entry = self._entries[name]
+        start = entry["offset"] // mmap.PAGESIZE * mmap.PAGESIZE
+        if entry["nbytes"] > 0:
+            self._bytes.madvise(mmap.MADV_DONTNEED, start, entry["offset"] + entry["nbytes"] - start)
+
     def float32(self, name: str) -> np.ndarray:
         """The tensor as float32; only narrower or wider types are copied."""
         array = self[name]
         if self._entries[name]["dtype"] == "BF16":
-            return (array.astype(np.uint32) << 16).view(np.float32)
+            wide = array.astype(np.uint32)
+            wide <<= 16
+            return wide.view(np.float32)
         return array if array.dtype == np.float32 else array.astype(np.float32)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import math
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -14,72 +14,48 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from vilbert.averaging import MovingAverage
 from vilbert.cancellation import stops_at_events
-from vilbert.checkpoint import parameter_values, save_json, save_pdparams
+from vilbert.checkpoint import parameter_values, producer
 from vilbert.config import ModelConfig
-from vilbert.dataset import Batch, in_order, open_split
+from vilbert.dataset import Batch, ReferringDataset, in_order, open_split
+from vilbert.errors import ConfigError, DivergedError
 from vilbert.evaluate import MIN_OVERLAP, judge
 from vilbert.model import Vilbert, unused_prefixes
 from vilbert.optim import Optimizer, Rates, Schedule
+from vilbert.run_folder import MetricsLog, RunFolder, SavedState, Snapshot
 from vilbert.session import build_model, check_data_fit, to_inputs
+from vilbert.tensors import TensorFile
+from vilbert.training_spec import TrainingSpec
 
 EVENT_SECONDS = 0.2  # steps of a small model take milliseconds: one event covers those of this time
-
-
-@dataclass(frozen=True)
-class TrainingSpec:
-    """The options of a run, checked by the command line (src/config/training.ts)."""
-
-    output_dir: str
-    epochs: int
-    batch_size: int  # expressions in a step
-    lr: float
-    head_lr: float
-    from_pretrained: str | None = None  # told for the record; the weights come as a tensor index
-    eval_batch_size: int = 512
-    grad_accumulation: int = 1  # parts into which a batch is cut
-    recipe: str = "seed"
-    decay_epochs: tuple[int, ...] = (12, 16)
-    warmup_fraction: float = 0.1
-    weight_decay: float = 0.01
-    clip: float | None = 1.0  # gradients are cut to ± this value
-    dropout: float | None = None  # None keeps the rates of the model's configuration
-    shuffle: bool = True
-    seed: int = 42
-    max_steps: int | None = None
-    limit: int | None = None  # of expressions of a split
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> TrainingSpec:
-        """Builds the spec from camelCase keys; an unknown one is a mistake of ours and raises TypeError."""
-        spec = cls(**{_snake_case(key): value for key, value in values.items()})
-        object.__setattr__(spec, "decay_epochs", tuple(spec.decay_epochs))
-        return spec
-
-
-def _snake_case(key: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
 
 
 @stops_at_events
 def train(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, Any]]:
     """Trains; yields typed events, returns a summary.
 
-    Request: `config`, `weights` (tensor index or None), `data`, `vocabulary`, `training` (TrainingSpec).
-    Writes metrics.jsonl, last.pdparams, best.pdparams and their JSON into the run's folder. Closing the generator
-    between two events ends the run with the last checkpoint saved.
+    Request: `config`, `weights` (tensor index or None), `data`, `vocabulary`, `training` (TrainingSpec), `resume`
+    (None, "last" or "best") and `overwrite` (whether a run that is there already may go).
+    Writes metrics.jsonl, states, the last and the best checkpoint into the run's folder. Closing the generator
+    between two events ends the run with its state saved.
     """
     run = TrainingRun(request)
     yield run.describe()
     try:
-        for epoch in range(1, run.spec.epochs + 1):
-            yield from run.train_epoch(epoch)
-            yield (yield from run.finish_epoch(epoch))
-            if run.is_finished:
+        while not run.is_finished:
+            yield from run.train_epoch()
+            if run.is_finished and not run.is_epoch_end:
                 break
+            yield (yield from run.finish_epoch())
+    except DivergedError:
+        raise  # nothing of this state is worth keeping
+    except BaseException:
+        run.save_if_moved()
+        raise
     finally:
-        run.save_last()
         run.metrics.close()
+    run.save_if_moved()
     return run.summary()
 
 
@@ -90,20 +66,22 @@ class TrainingRun:
         self.spec = spec = TrainingSpec.from_json(request["training"])
         config = ModelConfig.from_json(request["config"])
         self._config_json = request["config"]
+        self._data_fingerprint = request["data"]["fingerprint"]
         data, vocabulary = request["data"], request["vocabulary"]
         self.examples = open_split(data, "train", vocabulary, spec.limit)
+        if spec.fraction < 1:
+            self.examples = with_fraction(self.examples, spec.fraction, spec.seed)
         self.validation = open_split(data, "val", vocabulary, spec.limit) if "val" in data["splits"] else None
         check_data_fit(config, self.examples)
-        self.model = build_model(
-            config if spec.dropout is None else config.with_dropout(spec.dropout),
-            request["weights"],
-            spec.seed,
-        )
-        unused = unused_prefixes(config)
-        trained = [(name, p) for name, p in self.model.named_parameters() if not name.startswith(unused)]
+        self.folder = RunFolder(spec.output_dir, spec.keep)
+        saved = self._saved_state(request)
+        weights = request["weights"] if saved is None else saved.weights
+        self.model = build_model(spec.model_config(config), weights, spec.seed)
+        trained = trained_parameters(self.model, spec)
         self.optimizer = Optimizer(
             trained, recipe=spec.recipe, weight_decay=spec.weight_decay, clip_value=spec.clip
         )
+        self.average = None if spec.ema is None else MovingAverage(trained, spec.ema)
         self.steps_per_epoch = -(-len(self.examples) // spec.batch_size)
         self.total_steps = min(self.steps_per_epoch * spec.epochs, spec.max_steps or 2**62)
         self.schedule = Schedule(
@@ -111,17 +89,58 @@ class TrainingRun:
             [epoch * self.steps_per_epoch for epoch in spec.decay_epochs],
         )
         self.step = 0
-        self.saved_step: int | None = None
-        self.best: dict[str, Any] | None = None
         self.epochs: list[dict[str, Any]] = []
-        self.started = time.perf_counter()
-        Path(spec.output_dir).mkdir(parents=True, exist_ok=True)
-        self.metrics = MetricsLog(Path(spec.output_dir, "metrics.jsonl"))
+        self.best: dict[str, Any] | None = None
+        self.seconds_before = 0.0  # that the run took before it was resumed
+        if saved is not None:
+            self._restore(saved)
+        self._saved_at = (self.step, len(self.epochs)) if saved is not None else None
+        self._resumed_step = self.step
+        self._started = time.perf_counter()
+        self._stopped_early: str | None = None
+        log = self.folder.path / "metrics.jsonl"
+        self.metrics = MetricsLog(log, step=self.step, epochs=len(self.epochs))
+
+    def _saved_state(self, request: dict[str, Any]) -> SavedState | None:
+        if request.get("resume"):
+            return self.folder.load(request["resume"])
+        if self.folder.has_states and not request.get("overwrite"):
+            raise ConfigError(
+                f"{self.folder.path} already holds a training run.",
+                "Go on with it by --resume last, choose another --output-dir, or pass --overwrite.",
+            )
+        self.folder.clear()
+        return None
+
+    def _restore(self, saved: SavedState) -> None:
+        state = saved.state
+        if state["stepsPerEpoch"] != self.steps_per_epoch:
+            raise ConfigError(
+                f"The run has {state['stepsPerEpoch']} steps an epoch, with these settings and data there are "
+                f"{self.steps_per_epoch}: its position means nothing here.",
+                "Resume with the batch size, limit and data that the run was started with.",
+            )
+        self.step, self.epochs, self.best = state["step"], state["epochs"], state["best"]
+        self.seconds_before = state["seconds"]
+        self.optimizer.restore(saved.optimizer)
+        if self.average is not None and saved.averages is not None:
+            self.average.restore(TensorFile(saved.averages))
+
+    @property
+    def is_epoch_end(self) -> bool:
+        """Whether all steps of the epoch under way are taken."""
+        return self.step == (len(self.epochs) + 1) * self.steps_per_epoch
 
     @property
     def is_finished(self) -> bool:
-        """Whether the last step was taken."""
-        return self.step >= self.total_steps
+        """Whether nothing is left to do."""
+        all_steps = self.step >= self.total_steps and not self.is_epoch_end
+        return all_steps or self._stopped_early is not None or len(self.epochs) >= self.spec.epochs
+
+    @property
+    def seconds(self) -> float:
+        """Time that the run took so far."""
+        return self.seconds_before + time.perf_counter() - self._started
 
     def describe(self) -> dict[str, Any]:
         """The first event."""
@@ -133,23 +152,38 @@ class TrainingRun:
             "totalSteps": self.total_steps,
             "warmupSteps": self.schedule.warmup_steps,
             "parameters": sum(int(np.prod(p.shape)) for p in self.model.parameters()),
+            "resumedStep": self._resumed_step,
+            "versions": producer(),
+            "device": paddle.device.get_device(),
         }
 
-    def train_epoch(self, epoch: int) -> Iterator[dict[str, Any]]:
-        """Takes the steps of one epoch; yields events that each cover the steps of a short while."""
+    def train_epoch(self) -> Iterator[dict[str, Any]]:
+        """Takes the steps that the epoch has left; yields events that each cover those of a short while."""
+        epoch = len(self.epochs) + 1
+        taken = self.step - len(self.epochs) * self.steps_per_epoch
+        order = epoch_order(len(self.examples), self.spec, epoch)
         steps: list[dict[str, Any]] = []
         expressions, since = 0, time.perf_counter()
-        for rows in in_order(epoch_order(len(self.examples), self.spec, epoch), self.spec.batch_size):
+        for rows in list(in_order(order, self.spec.batch_size))[taken:]:
             if self.is_finished:
                 break
             steps.append(self._take_step(epoch, rows))
             expressions += len(rows)
             seconds = time.perf_counter() - since
-            if seconds > EVENT_SECONDS:
+            is_save_due = self.spec.save_every_steps and self.step % self.spec.save_every_steps == 0
+            if seconds > EVENT_SECONDS or is_save_due or self._is_time_up():
                 yield self._report(steps, expressions / seconds)
                 steps, expressions, since = [], 0, time.perf_counter()
+            if is_save_due:
+                self._save(is_best=False)
         if steps:
             yield self._report(steps, expressions / (time.perf_counter() - since))
+
+    def _is_time_up(self) -> bool:
+        limit = self.spec.time_limit_minutes
+        if limit is not None and time.perf_counter() - self._started > 60 * limit:
+            self._stopped_early = "time limit"
+        return self._stopped_early is not None
 
     def _take_step(self, epoch: int, rows: Sequence[int]) -> dict[str, Any]:
         self.step += 1
@@ -160,9 +194,15 @@ class TrainingRun:
             part_loss = summed_loss(self.model, self.examples.batch(part)) / len(rows)
             part_loss.backward()
             loss += float(part_loss)
+        if not math.isfinite(loss):
+            raise DivergedError(
+                self._divergence(loss, rows), "Try a lower --lr, or clip gradients with --clip."
+            )
         factor = self.schedule.factor(self.step)
         rates = Rates(body=self.spec.lr * factor, head=self.spec.head_lr * factor)
         self.optimizer.step(rates)
+        if self.average is not None:
+            self.average.update()
         return {
             "type": "step",
             "step": self.step,
@@ -171,61 +211,100 @@ class TrainingRun:
             "lr": {"body": rates.body, "head": rates.head},
         }
 
+    def _divergence(self, loss: float, rows: Sequence[int]) -> str:
+        shown = ", ".join(str(self.examples.expressions[row].sent_id) for row in rows[:5])
+        more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+        good = (
+            f"the state of step {self._saved_at[0]} is saved"
+            if self._saved_at
+            else "no state was saved before"
+        )
+        return f"The loss became {loss} at step {self.step} (sentences {shown}{more}); {good}."
+
     def _report(self, steps: list[dict[str, Any]], expressions_per_second: float) -> dict[str, Any]:
         self.metrics.write(steps)
         return {"type": "steps", "steps": steps, "expressionsPerSecond": expressions_per_second}
 
-    def finish_epoch(self, epoch: int) -> Generator[dict[str, Any], None, dict[str, Any]]:
+    def finish_epoch(self) -> Generator[dict[str, Any], None, dict[str, Any]]:
         """Validates and saves; returns the epoch's event."""
-        accuracy = yield from self._validate()
+        epoch = len(self.epochs) + 1
+        is_due = epoch % self.spec.eval_every == 0 or epoch == self.spec.epochs
+        accuracy = (yield from self._validate()) if is_due else None
+        is_best = accuracy is not None and (self.best is None or accuracy > self.best["valAccuracy"])
         event = {
             "type": "epoch",
             "epoch": epoch,
             "step": self.step,
             "valAccuracy": accuracy,
-            "seconds": time.perf_counter() - self.started - sum(e["seconds"] for e in self.epochs),
+            "seconds": self.seconds - sum(event["seconds"] for event in self.epochs),
+            "best": is_best,
         }
-        event["best"] = is_best = accuracy is not None and (
-            self.best is None or accuracy > self.best["valAccuracy"]
-        )
         self.epochs.append(event)
         if is_best:
-            self.best = event
-        self.save_last()
-        if is_best:
-            self._save("best")
+            self.best = {"step": self.step, "epochs": epoch, "valAccuracy": accuracy}
+        if self._is_patience_over():
+            self._stopped_early = "no better validation"
         self.metrics.write([event])
+        self._save(is_best=is_best)
         return event
+
+    def _is_patience_over(self) -> bool:
+        if self.spec.patience is None or self.best is None:
+            return False
+        validated = [event for event in self.epochs if event["valAccuracy"] is not None]
+        since_best = [event for event in validated if event["epoch"] > self.best["epochs"]]
+        return len(since_best) >= self.spec.patience
 
     def _validate(self) -> Generator[dict[str, Any], None, float | None]:
         if self.validation is None:
             return None
+        if self.average is None:
+            return (yield from self._judge(self.validation))
+        with self.average.in_place():
+            return (yield from self._judge(self.validation))
+
+    def _judge(self, validation: ReferringDataset) -> Generator[dict[str, Any], None, float]:
         self.model.eval()
-        judging = judge(self.model, self.validation, self.spec.eval_batch_size)
+        judging = judge(self.model, validation, self.spec.eval_batch_size)
         while True:
             try:
                 progress = next(judging)
             except StopIteration as finished:
                 return float(np.mean([judgement.overlap > MIN_OVERLAP for judgement in finished.value]))
-            yield progress | {"type": "validation"}
+            yield {**progress, "type": "validation"}
 
-    def save_last(self) -> None:
-        """Saves the last checkpoint unless it is already that of this step."""
-        if self.saved_step != self.step:
-            self._save("last")
-            self.saved_step = self.step
+    def save_if_moved(self) -> None:
+        """Saves the state unless it is on disk already."""
+        if self._saved_at != (self.step, len(self.epochs)):
+            self._save(is_best=False)
 
-    def _save(self, name: str) -> None:
-        path = Path(self.spec.output_dir, f"{name}.pdparams")
-        save_pdparams(str(path), parameter_values(self.model))
-        save_json(str(path.with_suffix(".json")), self._sidecar(path.name))
+    def _save(self, *, is_best: bool) -> None:
+        averages = None
+        if self.average is not None:
+            averages = {**dict(parameter_values(self.model)), **dict(self.average.arrays())}.items()
+        snapshot = Snapshot(
+            step=self.step,
+            state={
+                "epochs": self.epochs,
+                "best": self.best,
+                "seconds": self.seconds,
+                "stepsPerEpoch": self.steps_per_epoch,
+                "dataFingerprint": self._data_fingerprint,
+                "versions": producer(),
+            },
+            weights=parameter_values(self.model),
+            averages=averages,
+            optimizer=self.optimizer.arrays(),
+            sidecar=self._sidecar(),
+        )
+        self.folder.save(snapshot, is_best=is_best)
+        self._saved_at = (self.step, len(self.epochs))
 
-    def _sidecar(self, file: str) -> dict[str, Any]:
+    def _sidecar(self) -> dict[str, Any]:
         return {
             "schema": "vilbert-ts/checkpoint@1",
-            "file": file,
             "config": self._config_json,
-            "producer": {"name": "vilbert-ts", "paddle": paddle.__version__, "numpy": np.__version__},
+            "producer": producer(),
             "training": {
                 "step": self.step,
                 "epoch": len(self.epochs),
@@ -241,14 +320,15 @@ class TrainingRun:
 
     def summary(self) -> dict[str, Any]:
         """The result of the run."""
-        folder = Path(self.spec.output_dir)
+        folder: Path = self.folder.path
         return {
             "outputDir": str(folder),
             "steps": self.step,
             "epochs": len(self.epochs),
-            "best": self.best and {"epoch": self.best["epoch"], "valAccuracy": self.best["valAccuracy"]},
+            "best": self.best and {"epoch": self.best["epochs"], "valAccuracy": self.best["valAccuracy"]},
             "lastValAccuracy": self.epochs[-1]["valAccuracy"] if self.epochs else None,
-            "secondsTotal": time.perf_counter() - self.started,
+            "stoppedEarly": self._stopped_early,
+            "secondsTotal": self.seconds,
             "files": {
                 "metrics": str(folder / "metrics.jsonl"),
                 "last": str(folder / "last.pdparams"),
@@ -257,21 +337,26 @@ class TrainingRun:
         }
 
 
-class MetricsLog:
-    """metrics.jsonl: a line for every step and every epoch."""
+def trained_parameters(model: Vilbert, spec: TrainingSpec) -> list[tuple[str, Tensor]]:
+    """The parameters that learn: those that reach the region logits and are not frozen.
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8")
-
-    def write(self, events: list[dict[str, Any]]) -> None:
-        """Appends the events and hands them to the system."""
-        for event in events:
-            self._file.write(json.dumps(event) + "\n")
-        self._file.flush()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+    Raises a ConfigError for a pattern that freezes nothing, and where nothing is left.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    for pattern in spec.freeze:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ConfigError(
+                f"--freeze {pattern} matches no parameter.", "Names look like bert.encoder.layer.0.*"
+            )
+    unused = unused_prefixes(model.config)
+    trained = []
+    for name, parameter in model.named_parameters():
+        parameter.stop_gradient = spec.is_frozen(name)
+        if not spec.is_frozen(name) and not name.startswith(unused):
+            trained.append((name, parameter))
+    if not trained:
+        raise ConfigError("--freeze leaves nothing to train.", "Freeze less.")
+    return trained
 
 
 def summed_loss(model: Vilbert, batch: Batch) -> Tensor:
@@ -283,6 +368,14 @@ def summed_loss(model: Vilbert, batch: Batch) -> Tensor:
     logits = model.region_logits(to_inputs(batch))  # (B, R)
     targets = paddle.to_tensor(batch.targets)
     return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+
+
+def with_fraction(examples: ReferringDataset, fraction: float, seed: int) -> ReferringDataset:
+    """A share of the expressions, picked by the seed, in data order."""
+    count = max(1, round(fraction * len(examples)))
+    random = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0xF2AC])))
+    rows = sorted(random.permutation(len(examples))[:count].tolist())
+    return examples.with_expressions([examples.expressions[row] for row in rows])
 
 
 def epoch_order(count: int, spec: TrainingSpec, epoch: int) -> list[int]:

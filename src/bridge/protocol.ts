@@ -3,6 +3,7 @@ import {
   ConfigError,
   DataError,
   EnvironmentError,
+  GateError,
   NetworkError,
   printable,
   type ErrorDetails,
@@ -89,6 +90,7 @@ const USER_ERRORS: ReadonlyMap<unknown, new (message: string, details?: ErrorDet
     ['checkpoint', CheckpointError],
     ['environment', EnvironmentError],
     ['network', NetworkError],
+    ['gate', GateError],
   ])
 
 function errorFrom(raw: Readonly<Record<string, unknown>>): VilbertError {

@@ -14,6 +14,7 @@ const aliases: Readonly<Record<string, readonly string[]>> = {
   outputDir: ['work-dir'],
   warmupFraction: ['warmup-ratio', 'warmup-proportion'],
   clip: ['clip-grad'],
+  timeLimitMinutes: ['time-limit'],
 }
 
 /** What help shows for the value of a flag. */
@@ -25,6 +26,7 @@ const valueNames: Readonly<Record<string, string>> = {
   integer: 'N',
   number: 'X',
   array: 'N,N',
+  freeze: 'PATTERN,PATTERN',
 }
 
 /** The flag of each field: its name in kebab case, its value typed like the field. */

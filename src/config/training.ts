@@ -60,6 +60,35 @@ const trainingShape = {
     .default(null)
     .describe('Stop after this many optimizer steps; none: after the epochs.'),
   limit: count.nullable().default(null).describe('Use only the first N expressions of a split; none: all.'),
+  fraction: z.number().gt(0).max(1).default(1).describe('Share of the training expressions to use.'),
+  freeze: z
+    .array(z.string().min(1).max(200))
+    .max(100)
+    .default([])
+    .describe('Patterns of parameters that do not learn, such as bert.encoder.layer.*'),
+  ema: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe('Decay of a moving average of the weights, which is then judged and saved; none: off.'),
+  patience: count
+    .nullable()
+    .default(null)
+    .describe('Stop after this many validations without a better one; none: never.'),
+  evalEvery: z.int().min(1).max(100_000).default(1).describe('Epochs between validations.'),
+  saveEverySteps: count
+    .nullable()
+    .default(null)
+    .describe('Also save a state to resume from after this many steps; none: after each epoch.'),
+  keep: z.int().min(1).max(10_000).default(1).describe('Newest states to keep, beside the best.'),
+  timeLimitMinutes: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe('Stop in order after this many minutes; none: never.'),
 }
 
 /** The training settings one by one: what flags are made from. */

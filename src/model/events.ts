@@ -23,6 +23,10 @@ export const trainEventSchema = z.discriminatedUnion('type', [
     totalSteps: count,
     warmupSteps: count,
     parameters: count,
+    /** Step that the run goes on from; 0 for a new run. */
+    resumedStep: count,
+    versions: z.record(z.string(), z.string()),
+    device: z.string(),
   }),
   /** The steps since the last event. */
   z.object({type: z.literal('steps'), steps: z.array(stepSchema), expressionsPerSecond: z.number()}),
@@ -45,6 +49,8 @@ export const trainResultSchema = z.object({
   epochs: count,
   best: z.object({epoch: count, valAccuracy: z.number()}).nullable(),
   lastValAccuracy: z.number().nullable(),
+  /** Why the run ended before its last step; null when it did not. */
+  stoppedEarly: z.string().nullable(),
   secondsTotal: z.number(),
   files: z.object({metrics: z.string(), last: z.string(), best: z.string().nullable()}),
 })

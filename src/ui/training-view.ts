@@ -22,6 +22,7 @@ export class TrainingView {
       case 'start': {
         this.#totalSteps = event.totalSteps
         const sizes = `${event.trainExpressions} expressions, ${(event.parameters / 1e6).toFixed(1)} M parameters`
+        if (event.resumedStep > 0) this.#screen.note(`Going on after step ${event.resumedStep}.`)
         this.#screen.note(`Training on ${sizes}: ${event.totalSteps} steps, ${event.stepsPerEpoch} an epoch.`)
         return
       }

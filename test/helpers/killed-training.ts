@@ -1,0 +1,82 @@
+import {existsSync, readdirSync, readFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {setTimeout as delay} from 'node:timers/promises'
+import {startCli} from './cli.js'
+import {markedProcesses, processesLeft, processMark, seededRandom} from './python.js'
+
+/** Who is stopped, and how. */
+export const stops = ['Python by SIGKILL', 'Node by SIGKILL', 'both by SIGKILL', 'Ctrl-C'] as const
+
+export type KilledTraining = {
+  /** Arguments of the first `vilbert-ts train`; it is resumed by its folder alone. */
+  readonly args: readonly string[]
+  readonly runFolder: string
+  /** How often the run is stopped before it may end. */
+  readonly kills: number
+  readonly seed: number
+}
+
+/**
+ * Trains, stops the training at a random moment after its first logged step, resumes it, and so on, until it was
+ * stopped often enough; then lets it end. Gives how each attempt ended.
+ */
+export async function trainThroughKills({args, runFolder, kills, seed}: KilledTraining): Promise<string[]> {
+  const random = seededRandom(seed)
+  const ends: string[] = []
+  for (let attempt = 0; attempt <= kills; attempt++) {
+    const isResumable =
+      existsSync(join(runFolder, 'states')) && readdirSync(join(runFolder, 'states')).length > 0
+    const command = isResumable
+      ? ['train', '--resume', runFolder, '--json']
+      : ['train', ...args, '--overwrite', '--json']
+    const mark = processMark()
+    const cli = startCli(command, {env: mark.env, timeoutMs: 120_000})
+    const ended = cli.then(({exitCode, signal}) => exitCode ?? signal)
+    if (attempt < kills) {
+      await firstStep(runFolder, cli)
+      await delay(random() * 400)
+      stop(stops[attempt % stops.length] ?? 'Ctrl-C', cli.pid ?? 0, mark)
+    }
+    ends.push(`${stops[attempt % stops.length]}: ${await ended}`)
+    const left = await processesLeft(mark, 3000)
+    if (left.length > 0) throw new Error(`still running: ${left.join(', ')}`)
+  }
+  return ends
+}
+
+/** Waits until this attempt has logged something, or has ended. */
+async function firstStep(runFolder: string, cli: ReturnType<typeof startCli>): Promise<void> {
+  const log = join(runFolder, 'metrics.jsonl')
+  const before = linesOf(log)
+  let isOver = false
+  void cli.finally(() => {
+    isOver = true
+  })
+  for (let waitedMs = 0; waitedMs < 60_000 && !isOver; waitedMs += 10) {
+    if (existsSync(log) && linesOf(log) !== before) return
+    await delay(10)
+  }
+}
+
+function linesOf(log: string): number {
+  return existsSync(log) ? readFileSync(log, 'utf8').split('\n').length : 0
+}
+
+function stop(how: (typeof stops)[number], nodePid: number, mark: ReturnType<typeof processMark>): void {
+  const pythons = markedProcesses(mark, 'boot.py').map(Number)
+  const [signal, pids]: [NodeJS.Signals, number[]] =
+    how === 'Ctrl-C'
+      ? ['SIGINT', [nodePid]]
+      : how === 'Node by SIGKILL'
+        ? ['SIGKILL', [nodePid]]
+        : how === 'Python by SIGKILL'
+          ? ['SIGKILL', pythons]
+          : ['SIGKILL', [...pythons, nodePid]]
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal)
+    } catch {
+      // It ended by itself in the meantime.
+    }
+  }
+}

@@ -1,0 +1,145 @@
+"""Training on the golden data root: accumulation, freezing, averaging, early ends, divergence, seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Golden
+from vilbert.errors import ConfigError, DivergedError
+from vilbert.run_folder import RunFolder, read_state
+from vilbert.tensors import TensorFile
+from vilbert.train import train
+
+
+def finish(
+    work: Generator[dict[str, Any], None, dict[str, Any]],
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    events = []
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as end:
+            return events, end.value
+
+
+def request(golden: Golden, folder: Path, **training: Any) -> dict[str, Any]:
+    settings = {
+        "outputDir": str(folder),
+        "epochs": 1,
+        "batchSize": 8,
+        "lr": 4e-5,
+        "headLr": 1e-4,
+        "dropout": 0.0,
+    }
+    return golden.request(training={**settings, **training}, resume=None)
+
+
+def weights(folder: Path, name: str = "weights") -> dict[str, np.ndarray]:
+    state = RunFolder(str(folder), keep=1).load("last")
+    index = state.weights if name == "weights" else state.averages
+    assert index is not None
+    file = TensorFile(index)
+    return {key: file[key].copy() for key in file}
+
+
+def losses(folder: Path) -> list[float]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if line["type"] == "step"]
+
+
+def largest_difference(some: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> float:
+    return max(float(np.abs(some[name] - others[name]).max(initial=0)) for name in some)
+
+
+def test_four_parts_of_eight_equal_a_batch_of_32(golden: Golden, tmp_path: Path) -> None:
+    finish(train(request(golden, tmp_path / "whole", batchSize=32, epochs=3)))
+    finish(train(request(golden, tmp_path / "parts", batchSize=32, epochs=3, gradAccumulation=4)))
+    np.testing.assert_allclose(losses(tmp_path / "parts"), losses(tmp_path / "whole"), rtol=1e-5)
+    assert largest_difference(weights(tmp_path / "whole"), weights(tmp_path / "parts")) < 1e-5
+
+
+def test_frozen_tensors_stay_bit_equal_and_others_move(golden: Golden, tmp_path: Path) -> None:
+    finish(train(request(golden, tmp_path, freeze=["bert.encoder.layer.*", "*LayerNorm*"])))
+    before, after = TensorFile(golden.weights), weights(tmp_path)
+    for name in before:
+        if name.startswith("bert.encoder.layer.") or "LayerNorm" in name:
+            np.testing.assert_array_equal(after[name], before[name].reshape(after[name].shape), err_msg=name)
+    assert np.abs(after["vision_logit.weight"] - before["vision_logit.weight"]).max() > 1e-5
+
+
+def test_a_pattern_that_freezes_nothing_is_a_mistake(golden: Golden, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"bert\.encodr\.\* matches no parameter"):
+        finish(train(request(golden, tmp_path, freeze=["bert.encodr.*"])))
+
+
+def test_the_average_is_that_of_a_recalculation(golden: Golden, tmp_path: Path) -> None:
+    name, decay = "vision_logit.weight", 0.8
+    finish(train(request(golden, tmp_path, ema=decay, keep=100, saveEverySteps=1)))
+    states = [read_state(folder) for folder in sorted((tmp_path / "states").glob("step-*"))]
+    expected = TensorFile(golden.weights)[name].astype(np.float64)
+    seen = 0
+    for state in states:
+        if state.state["step"] == seen:  # saved again after the validation
+            continue
+        seen = state.state["step"]
+        expected = decay * expected + (1 - decay) * TensorFile(state.weights)[name]
+        assert state.averages is not None
+        np.testing.assert_allclose(TensorFile(state.averages)[name], expected, atol=1e-7)
+    assert seen == 8
+    last, best = (json.loads((tmp_path / f"{file}.json").read_text()) for file in ("last", "best"))
+    assert last["file"] == "last.pdparams"
+    assert best["config"] == golden.config
+
+
+def test_patience_ends_a_run_that_gets_no_better(golden: Golden, tmp_path: Path) -> None:
+    _, result = finish(train(request(golden, tmp_path, epochs=20, lr=1e-9, headLr=1e-9, patience=2)))
+    assert result["stoppedEarly"] == "no better validation"
+    assert result["epochs"] == 3
+    assert result["best"]["epoch"] == 1
+
+
+def test_a_time_limit_ends_a_run_in_order(golden: Golden, tmp_path: Path) -> None:
+    _, result = finish(train(request(golden, tmp_path, epochs=100, timeLimitMinutes=1e-9)))
+    assert result["stoppedEarly"] == "time limit"
+    assert result["steps"] == 1
+    assert (tmp_path / "last.pdparams").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_run_before_it_spoils_the_weights(
+    golden: Golden, tmp_path: Path
+) -> None:
+    diverging = train(
+        request(golden, tmp_path, epochs=50, lr=1e30, headLr=1e30, clip=None, warmupFraction=0.0)
+    )
+    with pytest.raises(DivergedError, match=r"The loss became (nan|inf) at step \d+ \(sentences \d+"):
+        finish(diverging)
+    for values in (state.weights for state in map(read_state, (tmp_path / "states").glob("step-*"))):
+        file = TensorFile(values)
+        assert all(np.isfinite(file[name]).all() for name in file)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(golden: Golden, tmp_path: Path) -> None:
+    for name, seed in (("one", 7), ("again", 7), ("other", 8)):
+        finish(train(request(golden, tmp_path / name, seed=seed, dropout=0.1)))
+    one, again, other = (weights(tmp_path / name) for name in ("one", "again", "other"))
+    assert largest_difference(one, again) == 0
+    assert largest_difference(one, other) > 1e-6
+
+
+def test_a_run_in_the_folder_is_not_overwritten_by_accident(golden: Golden, tmp_path: Path) -> None:
+    finish(train(request(golden, tmp_path)))
+    with pytest.raises(ConfigError, match="already holds a training run"):
+        finish(train(request(golden, tmp_path)))
+
+
+def test_a_fraction_takes_that_share_and_limit_the_first_ones(golden: Golden, tmp_path: Path) -> None:
+    events, _ = finish(train(request(golden, tmp_path / "fraction", fraction=0.5)))
+    assert events[0]["trainExpressions"] == 29
+    events, _ = finish(train(request(golden, tmp_path / "limit", limit=8)))
+    assert events[0]["trainExpressions"] == 8
+    assert events[0]["valExpressions"] == 8
