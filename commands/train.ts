@@ -1,9 +1,13 @@
+import {existsSync} from 'node:fs'
+import {join} from 'node:path'
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../src/base-command.js'
+import {BridgeCancelledError} from '../src/bridge/errors.js'
 import {configFlags, configSourceFlags} from '../src/config/flags.js'
 import {dataFields} from '../src/config/data.js'
 import {loadConfig} from '../src/config/load.js'
 import {trainingFields} from '../src/config/training.js'
+import {InterruptedError, VilbertError} from '../src/errors.js'
 import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
 import type {TrainResult} from '../src/model/events.js'
 import {resumedConfig, resumePoint} from '../src/run/resume.js'
@@ -65,6 +69,8 @@ export default class Train extends BaseCommand<typeof Train> {
         preparing.stop()
         view.show(event)
       }
+    } catch (error) {
+      throw this.interrupt.aborted ? stoppedRun(training.outputDir, error) : error
     } finally {
       preparing.stop()
       view.stop()
@@ -73,4 +79,15 @@ export default class Train extends BaseCommand<typeof Train> {
     this.log(view.summary(result))
     return result
   }
+}
+
+/** What a user who stopped a run wants to know: that nothing is lost, and how to go on. */
+function stoppedRun(outputDir: string | null, error: unknown): unknown {
+  // A state that could not be saved is worse news than the interruption.
+  if (error instanceof BridgeCancelledError && error.cause instanceof VilbertError) return error.cause
+  if (outputDir === null || !existsSync(join(outputDir, 'states'))) return error
+  return new InterruptedError(`Stopped in order; the state of the last step is saved in ${outputDir}.`, {
+    next: `Go on with \`vilbert-ts train --resume ${outputDir}\`.`,
+    cause: error,
+  })
 }

@@ -26,3 +26,29 @@ export {modelConfigSchema, parameterCount, type ModelConfig} from './config/mode
 export {ConfigProblemsError, type Problem} from './config/problems.js'
 export {trainingConfigSchema, type TrainingConfig} from './config/training.js'
 export {presetFile, presetNames} from './presets.js'
+export {Vilbert} from './vilbert.js'
+export type {
+  DataSource,
+  DrawOptions,
+  EvaluateOptions,
+  PredictOptions,
+  Prediction,
+  TrainOptions,
+  VilbertOptions,
+} from './vilbert.js'
+export type {Run} from './model/run.js'
+export type {ModelSource} from './model/model-source.js'
+export type {EvaluateEvent, EvaluateResult, RankedRegion, TrainEvent, TrainResult} from './model/events.js'
+export {readRunFile, type RunFile} from './run/run-file.js'
+export {synthDatasets, type SynthOptions, type SynthProgress, type SynthResult} from './data/synth.js'
+export {prepareData, type PreparedData, type PrepareOptions} from './data/prepare.js'
+export {
+  BridgeCancelledError,
+  BridgeClosedError,
+  BridgeCrashError,
+  BridgeError,
+  BridgeMessageError,
+  BridgeSpawnError,
+  BridgeTimeoutError,
+  PythonError,
+} from './bridge/errors.js'
