@@ -2,7 +2,7 @@ import {mkdir} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {setTimeout as delay} from 'node:timers/promises'
 import {throwIfInterrupted} from '../../breathe.js'
-import {DataError, NetworkError, printable} from '../../errors.js'
+import {NetworkError, printable} from '../../errors.js'
 import {requireSpace} from './disk-space.js'
 import {AttemptFailed} from './failure.js'
 import {PartFile, urlSha256} from './part-file.js'
@@ -60,7 +60,7 @@ export async function fetchFile(options: FetchOptions): Promise<Fetched> {
       return await fetchFrom(url, part, {...options, isLast: index === urls.length - 1})
     } catch (error) {
       throwIfInterrupted(signal)
-      if (!(error instanceof AttemptFailed)) throw explainDisk(error, path)
+      if (!(error instanceof AttemptFailed)) throw error
       failures.push(error.failure)
       if (failures.length < urls.length) options.onNote?.(`${error.failure.message} Trying the next address.`)
     }
@@ -165,16 +165,5 @@ function allFailed(path: string, failures: readonly NetworkError[]): NetworkErro
     code: first?.code ?? 'E_DL_NO_SOURCE',
     next: next ?? 'Pass --mirror with an address that has it, or --from with a folder or address.',
     cause: first,
-  })
-}
-
-/** A full or unwritable disk is not the network's fault. */
-function explainDisk(error: unknown, path: string): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  if (!['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'EPERM', 'EIO', 'ELOOP'].includes(code)) return error
-  return new DataError(`${printable(path, 300)} cannot be written (${code}).`, {
-    code: 'E_DL_WRITE',
-    next: 'What has been fetched is kept; make room or pass another --data-root, then run it again.',
-    cause: error,
   })
 }

@@ -2,6 +2,7 @@ import {mkdir, rm, stat} from 'node:fs/promises'
 import {dirname, resolve} from 'node:path'
 import {FormatError} from '../../errors.js'
 import {sha256File} from '../../files.js'
+import {explainDisk} from './disk-errors.js'
 import {requireSpace} from './disk-space.js'
 import {fetchFile, type Fetched, type Patience} from './fetch-file.js'
 import {withFileLock} from './lock.js'
@@ -41,6 +42,14 @@ export type SourceResult = {
  * @throws NetworkError, DataError, FormatError
  */
 export async function fetchSource(source: Source, options: FetchSourceOptions): Promise<SourceResult> {
+  try {
+    return await fetchUnlessPresent(source, options)
+  } catch (error) {
+    throw explainDisk(error, options.dataRoot)
+  }
+}
+
+async function fetchUnlessPresent(source: Source, options: FetchSourceOptions): Promise<SourceResult> {
   const dataRoot = resolve(options.dataRoot)
   const path = filePath(dataRoot, source)
   const known = await fromRegistryOrPins(dataRoot, source)

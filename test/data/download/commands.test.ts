@@ -181,6 +181,15 @@ test('a file that does not fit on the disk is refused before anything is asked f
   t.is((await server.stats()).count['GET/ok'], undefined)
 })
 
+test('a data root that cannot be written is an error with exit code 4', async (t) => {
+  const folder = await temporaryFolder(t)
+  await writeFile(join(folder, 'refcoco+.zip'), zipOf(annotations))
+  await writeFile(join(folder, 'file'), '')
+  const {exitCode, stdout} = await runCli(annotationsFrom(folder, join(folder, 'file')), {env})
+  t.is(exitCode, 4)
+  t.like(JSON.parse(stdout), {error: {code: 'E_DL_WRITE'}})
+})
+
 function annotationsFrom(folder: string, dataRoot: string): string[] {
   return [
     'data',

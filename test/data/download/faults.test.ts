@@ -118,10 +118,10 @@ test('a server that gives a little each time is not asked without end', async (t
   await expectRoute(t, other, {path: '/cut-always?n=1000', codes: ['E_DL_CONNECTION'], requests: attempts})
 })
 
-test('too many redirects end, and none to a private address is followed', async (t) => {
-  const {error} = await fetchRoute(t, server, {path: '/redirect?to=ok&k=20', requests: 11})
-  t.like(error, {code: 'E_DL_REDIRECT'})
-  t.is((await server.stats()).count['GET/ssrf-hit'], undefined)
+test('too many redirects end', async (t) => {
+  const other = await startFaultsServer()
+  t.teardown(() => other.stop())
+  await expectRoute(t, other, {path: '/redirect?to=ok&k=20', codes: ['E_DL_REDIRECT'], requests: 11})
 })
 
 test('with --allow-private a redirect to a private address is followed', async (t) => {
@@ -154,10 +154,10 @@ test('the second mirror is asked when the first has not the file, and messages h
   const notes: string[] = []
   const fetched = await fetchFile({
     ...options(join(folder, 'file'), first),
-    urls: [first, server.url('/name')],
+    urls: [first, server.url('/slow')],
     onNote: (line) => notes.push(line),
   })
-  t.is(fetched.url.pathname, '/name')
+  t.is(fetched.url.pathname, '/slow')
   t.regex(notes.join(), /\/404/)
   t.notRegex(notes.join(), /secret|hidden|ann/)
 })
@@ -169,7 +169,7 @@ test('a mirror that is silent or busy is left for the next one after two attempt
   const path = join(await temporaryFolder(t), 'file')
   const fetched = await fetchFile({...options(path, other.url('/')), urls, timeoutMs: 400})
   t.is(fetched.url.pathname, '/ok')
-  t.like(await other.stats(), {count: {'GET/slow-header': 2, 'GET/500-then-ok': 2, 'GET/ok': 1}})
+  t.like(await other.stats(), {count: {'GET/slow-header': 2, 'GET/500-then-ok': 2}})
 })
 
 test('when no mirror has the file, one sentence says why for each', async (t) => {
@@ -193,6 +193,7 @@ async function expectRoute(t: ExecutionContext, faults: FaultsServer, route: Rou
   const before = await requestsTo(faults, route)
   const {error, value, path} = await fetchRoute(t, faults, route)
   t.true((await requestsTo(faults, route)) - before <= route.requests, 'the number of requests is bounded')
+  t.is((await faults.stats()).count['GET/ssrf-hit'], undefined, 'the internal service is not reached')
   if (route.codes !== undefined) {
     t.true(
       error instanceof NetworkError && route.codes.includes(error.code),

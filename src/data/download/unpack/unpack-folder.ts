@@ -22,7 +22,7 @@ const ratioFromBytes = 2 ** 20
 
 /** Writes what an archive holds into a new folder, and nothing anywhere else; every limit is kept here. */
 export class UnpackFolder {
-  readonly #folder: string
+  readonly #folder: string | undefined
   readonly #archive: {readonly path: string; readonly sizeBytes: number}
   readonly #limits: UnpackLimits
   readonly #signal: AbortSignal | undefined
@@ -30,9 +30,9 @@ export class UnpackFolder {
   readonly #entries = new Map<string, 'file' | 'folder'>()
   #writtenBytes = 0
 
-  /** @param folder - must exist and be empty */
+  /** @param folder - must exist and be empty; without one everything is checked and nothing written */
   constructor(
-    folder: string,
+    folder: string | undefined,
     archive: {readonly path: string; readonly sizeBytes: number},
     limits: UnpackLimits,
     signal: AbortSignal | undefined,
@@ -52,6 +52,7 @@ export class UnpackFolder {
     const name = plainName(rawName)
     if (name === '' || name === '.') return
     this.#register(name, 'folder')
+    if (this.#folder === undefined) return
     await mkdir(join(this.#folder, name), {recursive: true})
   }
 
@@ -59,6 +60,7 @@ export class UnpackFolder {
   async addFile(rawName: string, body: AsyncIterable<Buffer>): Promise<void> {
     const name = plainName(rawName)
     this.#register(name, 'file')
+    if (this.#folder === undefined) return this.#readOnly(body)
     const path = join(this.#folder, name)
     await mkdir(dirname(path), {recursive: true})
     const handle = await open(path, 'wx', 0o644)
@@ -71,6 +73,13 @@ export class UnpackFolder {
       await handle.sync()
     } finally {
       await handle.close()
+    }
+  }
+
+  async #readOnly(body: AsyncIterable<Buffer>): Promise<void> {
+    for await (const chunk of body) {
+      throwIfInterrupted(this.#signal)
+      this.count(chunk.length)
     }
   }
 
@@ -92,7 +101,7 @@ export class UnpackFolder {
 
   /** Checks that the disk has room for a declared size. */
   async requireSpace(totalBytes: number): Promise<void> {
-    await requireSpace(this.#folder, totalBytes, 'What is unpacked')
+    if (this.#folder !== undefined) await requireSpace(this.#folder, totalBytes, 'What is unpacked')
   }
 
   /** Refuses a number of files, declared or real, that no honest archive has. */

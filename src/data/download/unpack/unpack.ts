@@ -32,6 +32,22 @@ export async function unpackArchive(
   }
 }
 
+/**
+ * Reads a whole archive as {@link unpackArchive} would, every checksum included, and writes nothing.
+ * @throws FormatError as there
+ */
+export async function checkArchive(
+  path: string,
+  limits: UnpackLimits = {},
+  signal?: AbortSignal,
+): Promise<void> {
+  const {head, sizeBytes} = await readHead(path)
+  const format = formatOf(head, path)
+  const target = new UnpackFolder(undefined, {path, sizeBytes}, limits, signal)
+  if (format === 'zip') await unpackZip(path, target)
+  else await unpackTar(path, format === 'gzip', target)
+}
+
 /** Tells the format by the first bytes; suffixes lie. */
 function formatOf(head: Buffer, path: string): 'zip' | 'gzip' | 'tar' {
   const starts = (magic: string): boolean => head.toString('latin1', 0, magic.length) === magic
