@@ -83,8 +83,15 @@ export class InterruptedError extends VilbertError {
 /** A file's bytes are damaged or hostile: the readers of `src/formats` throw it, always with the place. */
 export class FormatError extends VilbertError {
   readonly exitCode = 4
-  constructor(code: string, message: string, details?: Omit<ErrorDetails, 'code'>) {
+  /** The byte of the file where the fault is, where that is known. */
+  readonly offset: number | undefined
+  constructor(
+    code: string,
+    message: string,
+    details?: Omit<ErrorDetails, 'code'> & {readonly offset?: number},
+  ) {
     super(message, code, {...details, code})
+    this.offset = details?.offset
   }
 }
 

@@ -10,6 +10,38 @@ export {
   VilbertError,
   type ErrorDetails,
 } from './errors.js'
+export {checkConversion, type CheckOptions} from './checkpoint/check-conversion.js'
+export {
+  convertCheckpoint,
+  convertDtypes,
+  type ConvertDtype,
+  type ConvertOptions,
+  type ConvertResult,
+} from './checkpoint/convert.js'
+export {
+  diffCheckpoints,
+  type CheckpointDiff,
+  type DiffOptions,
+  type TensorDifference,
+} from './checkpoint/diff.js'
+export {
+  inspectCheckpoint,
+  type InspectedTensor,
+  type InspectOptions,
+  type Inspection,
+} from './checkpoint/inspect.js'
+export {
+  metadataJsonSchema,
+  metadataSchema,
+  type CheckOutcome,
+  type Conversion,
+  type Metadata,
+  type TensorRecord,
+} from './checkpoint/metadata.js'
+export {modelSpec, type ModelSpec} from './checkpoint/model-spec.js'
+export {readCheckpointMetadata} from './checkpoint/read-metadata.js'
+export type {TensorStatistics} from './checkpoint/statistics.js'
+export {indexWeights, type IndexOptions, type TensorIndex} from './checkpoint/tensor-index.js'
 export {dataConfigSchema, type DataConfig} from './config/data.js'
 export type {ConfigKind} from './config/draft.js'
 export {jsonSchema, type SchemaName} from './config/json-schema.js'
@@ -52,3 +84,5 @@ export {
   BridgeTimeoutError,
   PythonError,
 } from './bridge/errors.js'
+export {verifyKinds, type VerifyKind} from './verify/kinds.js'
+export {verifyPaths, type Verification, type VerifyOptions} from './verify/verify.js'

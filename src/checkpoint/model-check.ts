@@ -2,18 +2,18 @@ import {printable} from '../errors.js'
 import type {FormatError} from '../errors.js'
 import {broken} from '../formats/byte-source.js'
 import type {ByteSource} from '../formats/byte-source.js'
+import type {Dtype} from '../formats/dtypes.js'
 import {refuse} from '../formats/problems.js'
 import type {ProblemSink} from '../formats/problems.js'
 import type {StoredTensor} from '../formats/stored-tensor.js'
 import {nonFiniteCount} from '../formats/tensor-numbers.js'
-
-/** Names and shapes that a model has. */
-export type ModelSpec = ReadonlyMap<string, readonly number[]>
+import {isSameShape} from './model-spec.js'
+import type {ModelSpec} from './model-spec.js'
 
 const shownNames = 20
 
 /**
- * Checks that a file holds exactly the tensors of a model, as float32 and finite. A name is the last key that leads to
+ * Checks that a file holds exactly the tensors of a model, as floats of at most 32 bits and finite. A name is the last key that leads to
  * a tensor, so a state dict inside of a dict is found. Without `onProblem` the first problem is thrown.
  * @throws FormatError E_NO_TENSORS, E_MISSING, E_EXTRA, E_SHAPE, E_SPEC_DTYPE, E_NONFINITE
  */
@@ -39,13 +39,14 @@ export function checkModel(
   for (const [name, shape] of spec) {
     const tensor = byName.get(name)
     if (tensor === undefined) continue
-    if (tensor.shape.join() !== shape.join()) {
+    if (!isSameShape(tensor.shape, shape)) {
       report(
         'E_SHAPE',
         `"${printable(name)}" has shape [${tensor.shape.join(', ')}], wanted [${shape.join(', ')}]`,
       )
     }
-    if (tensor.dtype !== 'F32') report('E_SPEC_DTYPE', `"${printable(name)}" is ${tensor.dtype}, wanted F32`)
+    if (!isWeightDtype(tensor.dtype))
+      report('E_SPEC_DTYPE', `"${printable(name)}" is ${tensor.dtype}, wanted F32, F16 or BF16`)
   }
   checkFinite(source, tensors, onProblem)
 }
@@ -65,6 +66,11 @@ export function checkFinite(
     const what = `"${printable(tensor.name)}" holds ${count} ${count === 1 ? 'number that is' : 'numbers that are'} NaN or infinite`
     onProblem(broken(source, 'E_NONFINITE', what), 'wrong')
   }
+}
+
+/** Whether weights are kept in this type; float64 comes of a mistake. */
+export function isWeightDtype(dtype: Dtype): boolean {
+  return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16'
 }
 
 function list(names: readonly string[]): string {

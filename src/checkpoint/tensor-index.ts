@@ -6,6 +6,7 @@ import {combine, Fingerprints} from '../data/fingerprint.js'
 import {FileSource} from '../formats/byte-source.js'
 import type {ByteSource} from '../formats/byte-source.js'
 import {tensorBytes} from '../formats/dtypes.js'
+import {isJson, openCheckpoint} from './checkpoint-file.js'
 import {readModelFile} from '../formats/pdparams.js'
 import type {PlacedTensor} from '../formats/safetensors-writer.js'
 import {isWritten, safetensorsLayout, writeSafetensors} from '../formats/safetensors-writer.js'
@@ -34,6 +35,7 @@ const formVersion = '1'
  */
 export async function indexWeights(file: string, options: IndexOptions = {}): Promise<TensorIndex> {
   using source = new FileSource(file)
+  if (isJson(source)) return indexDescribed(file)
   const decoded = await findDecoded(file, options)
   if (decoded !== undefined) return decoded
   const model = readModelFile(source)
@@ -50,6 +52,14 @@ export function noTensors(file: string): CheckpointError {
     code: 'E_NO_TENSORS',
     next: 'Pass the file of a model that was trained.',
   })
+}
+
+// A description says itself where the numbers are; opening it checks that it is of this very payload.
+function indexDescribed(file: string): TensorIndex {
+  using checkpoint = openCheckpoint(file)
+  if (checkpoint.tensors.length === 0) throw noTensors(file)
+  const entries = checkpoint.tensors.map(rawEntry)
+  return {file: resolve(checkpoint.source.name), tensors: entries.filter((entry) => entry !== undefined)}
 }
 
 function rawEntry(tensor: StoredTensor): PlacedTensor | undefined {

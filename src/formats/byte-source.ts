@@ -78,7 +78,8 @@ export function broken(
   offset?: number,
 ): FormatError {
   const where = offset === undefined ? '' : ` (at byte ${offset})`
-  return new FormatError(code, `${printable(source.name, 300)}: ${what}${where}.`)
+  const message = `${printable(source.name, 300)}: ${what}${where}.`
+  return new FormatError(code, message, offset === undefined ? {} : {offset})
 }
 
 // O_NONBLOCK: opening a pipe that nobody writes to must not hang.

@@ -13,7 +13,7 @@ import {sniff} from './sniff.js'
 import {fortranStrides, unlessContiguous} from './stored-tensor.js'
 import type {StoredTensor} from './stored-tensor.js'
 import {TensorCollector} from './tensor-collector.js'
-import type {Scalar} from './tensor-collector.js'
+import type {Container, Scalar} from './tensor-collector.js'
 import {checkTensorName} from './tensor-name.js'
 
 export type ModelFile = {
@@ -21,6 +21,10 @@ export type ModelFile = {
   /** In file order; names inside of containers are joined by `/`. */
   readonly tensors: readonly StoredTensor[]
   readonly scalars: ReadonlyMap<string, Scalar>
+  /** The keys that lead to each scalar. */
+  readonly scalarPaths: ReadonlyMap<string, readonly string[]>
+  /** Lists, tuples and empty dicts. */
+  readonly containers: readonly Container[]
   /** Paddle's map from structured to parameter names (`StructuredToParameterName@@`), where the file has one. */
   readonly nameTable: ReadonlyMap<string, string> | undefined
   /** The metadata of a safetensors file. */
@@ -37,15 +41,9 @@ export function readModelFile(source: ByteSource): ModelFile {
     case 'pickle':
       return readPaddlePickle(source)
     case 'safetensors':
-      return {container: kind, scalars: new Map(), nameTable: undefined, ...readSafetensors(source)}
+      return {container: kind, ...nothingElse, ...readSafetensors(source)}
     case 'dense-tensor':
-      return {
-        container: kind,
-        tensors: [readDenseTensor(source)],
-        scalars: new Map(),
-        nameTable: undefined,
-        metadata: undefined,
-      }
+      return {container: kind, ...nothingElse, tensors: [readDenseTensor(source)]}
     case 'torch-zip':
       throw torchFile(source, 'E_FORMAT_TORCH_ZIP', 'this is a PyTorch checkpoint or another zip file')
     case 'torch-legacy':
@@ -57,6 +55,15 @@ export function readModelFile(source: ByteSource): ModelFile {
     case 'unknown':
       throw broken(source, 'E_NOT_PICKLE', 'this is not a Paddle parameter file')
   }
+}
+
+// What only a pickle can hold besides tensors.
+const nothingElse = {
+  scalars: new Map<string, Scalar>(),
+  scalarPaths: new Map<string, readonly string[]>(),
+  containers: [],
+  nameTable: undefined,
+  metadata: undefined,
 }
 
 function torchFile(source: ByteSource, code: string, what: string): FormatError {
@@ -83,6 +90,8 @@ function readPaddlePickle(source: ByteSource): ModelFile {
     container: 'pickle',
     tensors: collector.tensors,
     scalars: collector.scalars,
+    scalarPaths: collector.scalarPaths,
+    containers: collector.containers,
     nameTable,
     metadata: undefined,
   }

@@ -16,10 +16,16 @@ const mostNameCharacters = 16_000_000
 /** What a parameter file holds besides tensors. */
 export type Scalar = null | boolean | number | bigint | string
 
+/** A list or tuple of a pickle, or an empty dict: what the tensors' own paths do not tell. */
+export type Container = {readonly path: readonly string[]; readonly kind: 'list' | 'tuple' | 'dict'}
+
 /** Walks what a pickle holds and sorts it into tensors and scalars; bounds both depth and number, because values may be shared or contain themselves. */
 export class TensorCollector {
   readonly tensors: StoredTensor[] = []
   readonly scalars = new Map<string, Scalar>()
+  /** The keys that lead to each scalar, by its name. */
+  readonly scalarPaths = new Map<string, readonly string[]>()
+  readonly containers: Container[] = []
   readonly #source: ByteSource
   readonly #tensorOf: (value: PickleValue, path: readonly string[]) => StoredTensor | undefined
   readonly #names = new Set<string>()
@@ -41,8 +47,8 @@ export class TensorCollector {
     if (path.length > deepestPath)
       throw broken(this.#source, 'E_LIMIT', 'the file nests too deep or contains itself')
     if (value instanceof Map) this.#visitDict(value, path)
-    else if (value instanceof PickleTuple) this.#visitList(value.items, path)
-    else if (Array.isArray(value)) this.#visitList(value, path)
+    else if (value instanceof PickleTuple) this.#visitList(value.items, {kind: 'tuple', path})
+    else if (Array.isArray(value)) this.#visitList(value, {kind: 'list', path})
     else this.#visitLeaf(value, path)
   }
 
@@ -53,12 +59,19 @@ export class TensorCollector {
   }
 
   #visitDict(dict: PickleDict, path: readonly string[]): void {
+    if (dict.size === 0) this.#addContainer({kind: 'dict', path})
     for (const [key, value] of dict) this.visit(value, [...path, checkTensorName(this.#source, key)])
   }
 
-  #visitList(items: readonly PickleValue[], path: readonly string[]): void {
+  #visitList(items: readonly PickleValue[], container: Container): void {
     if (items.length > longestList) throw broken(this.#source, 'E_LIMIT', `a list has ${items.length} items`)
-    for (const [index, item] of items.entries()) this.visit(item, [...path, String(index)])
+    this.#addContainer(container)
+    for (const [index, item] of items.entries()) this.visit(item, [...container.path, String(index)])
+  }
+
+  #addContainer(container: Container): void {
+    this.#spend(container.path.join('/').length)
+    this.containers.push(container)
   }
 
   // {"a": {"b": …}, "a/b": …} would give two tensors one name.
@@ -72,6 +85,7 @@ export class TensorCollector {
     const name = path.join('/')
     this.#claim(name)
     this.scalars.set(name, this.#scalar(value, name))
+    this.scalarPaths.set(name, path)
   }
 
   #scalar(value: PickleValue, name: string): Scalar {
@@ -89,12 +103,16 @@ export class TensorCollector {
     throw broken(this.#source, 'E_VALUE', `"${printable(name)}" is ${kindOf(text)}`)
   }
 
-  // Values that many dicts share are few in the file, but each way to one makes a name.
   #claim(name: string): void {
-    this.#nameCharactersLeft -= name.length
-    if (this.#nameCharactersLeft < 0)
-      throw broken(this.#source, 'E_LIMIT', 'the file expands to too many names')
+    this.#spend(name.length)
     if (this.#names.has(name)) throw broken(this.#source, 'E_KEY', `"${printable(name)}" is there twice`)
     this.#names.add(name)
+  }
+
+  // Values that many dicts share are few in the file, but each way to one makes a name.
+  #spend(characters: number): void {
+    this.#nameCharactersLeft -= characters
+    if (this.#nameCharactersLeft < 0)
+      throw broken(this.#source, 'E_LIMIT', 'the file expands to too many names')
   }
 }

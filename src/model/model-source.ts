@@ -1,5 +1,5 @@
 import {indexWeights, type TensorIndex} from '../checkpoint/tensor-index.js'
-import {readSidecar} from '../checkpoint/sidecar.js'
+import {checkpointConfig} from '../checkpoint/sidecar.js'
 import {loadModelConfig, parseModelConfig} from '../config/load.js'
 import type {ModelConfig} from '../config/model.js'
 import {ConfigError, printable} from '../errors.js'
@@ -36,9 +36,9 @@ export async function resolveModel(source: ModelSource): Promise<ResolvedModel> 
 async function findConfig({config, fromPretrained}: ModelSource): Promise<ModelConfig> {
   if (typeof config === 'string') return await loadModelConfig(config)
   if (config !== undefined) return config
-  const sidecar = fromPretrained === undefined ? undefined : await readSidecar(fromPretrained)
-  if (fromPretrained !== undefined && sidecar !== undefined)
-    return parseModelConfig(sidecar.config, `the JSON beside ${fromPretrained}`)
+  const own = fromPretrained === undefined ? undefined : checkpointConfig(fromPretrained)
+  if (fromPretrained !== undefined && own !== undefined)
+    return parseModelConfig(own, `the JSON of ${fromPretrained}`)
   const what =
     fromPretrained === undefined
       ? 'Nothing says which model to use.'
