@@ -1,4 +1,4 @@
-import {Errors} from '@oclif/core'
+import {CLIError} from '@oclif/core/errors'
 
 /** What becomes of a flag of the seed: our spelling, or nothing but the reason why it is not needed. */
 type SeedFlag = {readonly ours: string} | {readonly ignoredBecause: string}
@@ -70,7 +70,7 @@ function split(word: string): {flag: string; value: string | undefined} {
 /** Training something else than what was asked for would be worse than stopping. */
 function checkTask(flag: string, value: string | undefined): void {
   if (value === undefined || value.replace(/^TASK/i, '') === REFERRING_EXPRESSIONS_TASK) return
-  throw new Errors.CLIError(`${flag} ${value} is not available: only task 4, referring expressions, is.`, {
+  throw new CLIError(`${flag} ${value} is not available: only task 4, referring expressions, is.`, {
     exit: 2,
     suggestions: [`Leave ${flag} out.`],
   })

@@ -1,22 +1,24 @@
 import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import path from 'node:path'
 import {SetupFailure} from './failure.mjs'
+import {hasManifest, removeManifest, writeManifest} from './manifest.mjs'
 import {run} from './run.mjs'
 import {allOutputsExist, sourcesHash, staleOutputs} from './source-tree.mjs'
 
 /**
- * Says whether the compiled files are missing or older than the sources.
+ * Says whether nothing of the build is missing or older than the sources.
  *
  * @param {string} root
  */
 export function isBuilt(root) {
   const stamp = stampFile(root)
-  return existsSync(stamp) && readFileSync(stamp, 'utf8') === sourcesHash(root) && allOutputsExist(root)
+  const isCurrent = existsSync(stamp) && readFileSync(stamp, 'utf8') === sourcesHash(root)
+  return isCurrent && allOutputsExist(root) && hasManifest(root)
 }
 
 /**
- * Compiles the sources. Files of sources that are gone are removed afterwards instead of emptying `dist` first, so
- * that a running program does not lose its modules.
+ * Compiles the sources and lists the commands. Files of sources that are gone are removed afterwards instead of
+ * emptying `dist` first, so that a running program does not lose its modules.
  *
  * @param {string} root
  * @throws {SetupFailure} with the compiler's messages
@@ -24,6 +26,7 @@ export function isBuilt(root) {
 export async function build(root) {
   const inputs = sourcesHash(root)
   rmSync(stampFile(root), {force: true})
+  removeManifest(root)
   const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   const result = await run(process.execPath, [tsc, '--project', root, '--pretty', 'false'], {cwd: root})
   if (result.exitCode !== 0) {
@@ -34,6 +37,7 @@ export async function build(root) {
   }
   for (const file of staleOutputs(root)) rmSync(path.join(root, 'dist', file))
   mkdirSync(path.join(root, 'dist'), {recursive: true})
+  await writeManifest(root)
   writeFileSync(stampFile(root), inputs)
 }
 

@@ -16,3 +16,16 @@ export class SetupFailure extends Error {
     this.details = details
   }
 }
+
+/**
+ * Shows a failure on stderr and sets the exit code; for programs that run before the command line is built.
+ *
+ * @param {unknown} error
+ */
+export function showFailure(error) {
+  if (!(error instanceof SetupFailure)) throw error
+  for (const line of error.details) process.stderr.write(`    ${line}\n`)
+  process.stderr.write(`Error: ${error.message}\n`)
+  if (error.next !== undefined) process.stderr.write(`Next: ${error.next}\n`)
+  process.exitCode = error.exitCode
+}

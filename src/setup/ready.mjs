@@ -3,7 +3,7 @@
 import path from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {build, isBuilt} from './build.mjs'
-import {SetupFailure} from './failure.mjs'
+import {SetupFailure, showFailure} from './failure.mjs'
 import {withLock} from './lock.mjs'
 import {installNodeModules, isInstalled} from './node-modules.mjs'
 import {unsupportedNode} from './node-version.mjs'
@@ -12,15 +12,7 @@ import {planVenv} from './venv.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-try {
-  await alone(path.join(root, '.ready.lock'), ready)
-} catch (error) {
-  if (!(error instanceof SetupFailure)) throw error
-  for (const line of error.details) say(`    ${line}`)
-  say(`Error: ${error.message}`)
-  if (error.next !== undefined) say(`Next: ${error.next}`)
-  process.exitCode = error.exitCode
-}
+await alone(path.join(root, '.ready.lock'), ready).catch(showFailure)
 
 async function ready() {
   const startedAtMs = Date.now()

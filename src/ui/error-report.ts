@@ -1,4 +1,4 @@
-import {Errors} from '@oclif/core'
+import {CLIError} from '@oclif/core/errors'
 import {printable, VilbertError} from '../errors.js'
 
 /** Everything a user or a program may want to know about a failure; the `--json` form is `{error: …}` of it. */
@@ -20,7 +20,7 @@ export function reportError(error: unknown): ErrorReport {
     const problems = 'problems' in error && Array.isArray(error.problems) ? {problems: error.problems} : {}
     return {code, message, next, exitCode, ...problems}
   }
-  if (error instanceof Errors.CLIError) {
+  if (error instanceof CLIError) {
     const next = error.suggestions?.join(' ')
     return {code: 'E_USAGE', message: usageSentence(error.message), next, exitCode: error.oclif.exit ?? 2}
   }

@@ -19,7 +19,13 @@ export async function installPackage(t: ExecutionContext): Promise<InstalledPack
   const folder = await mkdtemp(join(tmpdir(), 'installed-'))
   t.teardown(() => rm(folder, {recursive: true, force: true}))
   const cache = join(folder, 'cache')
-  const copied = ['dist/src', 'dist/commands', 'package.json', 'python/requirements-locked.txt']
+  const copied = [
+    'dist/src',
+    'dist/commands',
+    'oclif.manifest.json',
+    'package.json',
+    'python/requirements-locked.txt',
+  ]
   for (const part of copied) await cp(join(packageRoot, part), join(folder, part), {recursive: true})
   await symlink(join(packageRoot, 'node_modules'), join(folder, 'node_modules'))
   await mkdir(join(folder, 'wheels'))
