@@ -185,6 +185,42 @@ def by_length(dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
     return [list(batch) for batch in in_order(rows, batch_size)]
 
 
+# What one more forward and backward pass costs beside its regions, in regions: starting operators in a small model,
+# adding up gradients in a big one. Measured as about 90 (7 M parameters) and 40 (276 M).
+PASS_COST_REGIONS = 80
+
+
+def groups_of_similar_length(rows: Sequence[int], region_counts: Sequence[int]) -> list[list[int]]:
+    """Cuts the rows of a step into the groups that cost least when each is padded to its longest.
+
+    Gradients of the groups add up to those of the whole: only padding is saved.
+    """
+    by_count: dict[int, list[int]] = {}
+    for row, count in zip(rows, region_counts):
+        by_count.setdefault(count, []).append(row)
+    counts = sorted(by_count, reverse=True)
+    ahead = [0]  # rows with one of the first n counts
+    for count in counts:
+        ahead.append(ahead[-1] + len(by_count[count]))
+    cheapest: list[tuple[float, int]] = [
+        (0.0, 0)
+    ]  # cost of the first n counts, and where their last group starts
+    for stop in range(1, len(counts) + 1):
+        cheapest.append(
+            min(
+                (cheapest[start][0] + counts[start] * (ahead[stop] - ahead[start]) + PASS_COST_REGIONS, start)
+                for start in range(stop)
+            )
+        )
+    groups: list[list[int]] = []
+    stop = len(counts)
+    while stop > 0:
+        start = cheapest[stop][1]
+        groups.append([row for count in counts[start:stop] for row in by_count[count]])
+        stop = start
+    return groups
+
+
 @lru_cache(maxsize=4)
 def open_regions(path: str) -> RegionStore:
     """A region store, opened once."""

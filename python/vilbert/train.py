@@ -18,7 +18,7 @@ from vilbert.averaging import MovingAverage
 from vilbert.cancellation import stops_at_events
 from vilbert.checkpoint import parameter_values, producer
 from vilbert.config import ModelConfig
-from vilbert.dataset import Batch, ReferringDataset, in_order, open_split
+from vilbert.dataset import Batch, ReferringDataset, groups_of_similar_length, in_order, open_split
 from vilbert.errors import ConfigError, DivergedError
 from vilbert.evaluate import MIN_OVERLAP, judge
 from vilbert.model import Vilbert, unused_prefixes
@@ -191,9 +191,11 @@ class TrainingRun:
         self.model.train()
         loss = 0.0
         for part in in_order(rows, self.spec.batch_size // self.spec.grad_accumulation):
-            part_loss = summed_loss(self.model, self.examples.batch(part)) / len(rows)
-            part_loss.backward()
-            loss += float(part_loss)
+            counts = [self.examples.region_count(row) for row in part]
+            for group in groups_of_similar_length(part, counts):
+                group_loss = summed_loss(self.model, self.examples.batch(group)) / len(rows)
+                group_loss.backward()
+                loss += float(group_loss)
         if not math.isfinite(loss):
             raise DivergedError(
                 self._divergence(loss, rows), "Try a lower --lr, or clip gradients with --clip."

@@ -10,7 +10,7 @@ import pytest
 from conftest import GOLDEN, VOCABULARY, Golden
 from vilbert.checkpoint import initial_value
 from vilbert.config import ModelConfig
-from vilbert.dataset import open_split
+from vilbert.dataset import groups_of_similar_length, open_split
 from vilbert.errors import CheckpointError, ConfigError
 from vilbert.model import Vilbert, unused_prefixes
 from vilbert.optim import Schedule, is_decayed, is_head
@@ -77,6 +77,14 @@ def test_padding_changes_no_logit(golden: Golden) -> None:
     for row, count in enumerate(short.region_counts):
         np.testing.assert_allclose(close[row, :count], wide[row, :count], atol=1e-5)
         assert wide[row, count:].max(initial=-np.inf) < -9000
+
+
+def test_a_step_is_cut_where_padding_costs_more_than_a_pass() -> None:
+    assert groups_of_similar_length([0, 1, 2], [10, 10, 10]) == [[0, 1, 2]]
+    assert groups_of_similar_length([0, 1, 2, 3], [9, 10, 11, 10]) == [[2, 1, 3, 0]]
+    long, short = list(range(10)), list(range(10, 40))
+    groups = groups_of_similar_length(long + short, [90] * 10 + [12] * 30)
+    assert groups == [short, long]
 
 
 def test_exactly_the_tensors_that_reach_the_region_logits_get_gradients(golden: Golden) -> None:
