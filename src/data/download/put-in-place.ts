@@ -1,4 +1,4 @@
-import {cp, lstat, mkdir, rename, rm} from 'node:fs/promises'
+import {cp, lstat, mkdir, open, readdir, rename, rm} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {DataError, printable} from '../../errors.js'
 import {syncFolder} from './part-file.js'
@@ -44,6 +44,19 @@ export async function copyProvided(folder: string, staged: string, source: Sourc
       errorOnExist: true,
       force: false,
     })
+  }
+  for (const entry of await readdir(staged, {recursive: true, withFileTypes: true})) {
+    if (entry.isFile()) await syncFile(join(entry.parentPath, entry.name))
+  }
+}
+
+/** A copy gets its final name only when it is safe on the disk. */
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }
 
