@@ -67,6 +67,7 @@ class Optimizer:
             "each parameter is in one group"
         )
         self._names = {parameter.name: name for name, parameter in named}
+        self._groups = {key: {p.name for p in parameters} for key, parameters in groups.items()}
         clip = nn.ClipGradByValue(clip_value) if clip_value else None
         self._optimizers = {
             (head, decayed): paddle.optimizer.AdamW(
@@ -98,8 +99,8 @@ class Optimizer:
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Takes back what `arrays` gave."""
         paddle_names = {name: paddle_name for paddle_name, name in self._names.items()}
-        for optimizer in self._optimizers.values():
-            own = {parameter.name for parameter in optimizer._parameter_list}
+        for key_of_group, optimizer in self._optimizers.items():
+            own = self._groups[key_of_group]
             state = {}
             for key in arrays:
                 name, moment = key.rsplit("/", 1)

@@ -48,11 +48,11 @@ export async function trainThroughKills({args, runFolder, kills, seed}: KilledTr
 async function firstStep(runFolder: string, cli: ReturnType<typeof startCli>): Promise<void> {
   const log = join(runFolder, 'metrics.jsonl')
   const before = linesOf(log)
-  let isOver = false
+  const over = new AbortController()
   void cli.finally(() => {
-    isOver = true
+    over.abort()
   })
-  for (let waitedMs = 0; waitedMs < 60_000 && !isOver; waitedMs += 10) {
+  for (let waitedMs = 0; waitedMs < 60_000 && !over.signal.aborted; waitedMs += 10) {
     if (existsSync(log) && linesOf(log) !== before) return
     await delay(10)
   }
