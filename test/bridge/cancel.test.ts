@@ -40,7 +40,7 @@ test('sleeping and computing Python stops within 50 ms and goes on with the next
       t.is(await bridge.call('values:identity', fn, anything), fn)
     }
     t.log(`${fn}: ${tookMs.map((ms) => ms.toFixed(1)).join(', ')} ms`)
-    t.true(Math.min(...tookMs) <= 150, `${fn}: ${tookMs.join(', ')} ms`)
+    t.true(Math.min(...tookMs) <= 50, `${fn}: ${tookMs.join(', ')} ms`)
   }
   t.is(bridge.pid, pid)
 })
