@@ -1,0 +1,26 @@
+import {Flags} from '@oclif/core'
+import {datasetSplits} from './datasets.js'
+
+const splitters = [...new Set(Object.values(datasetSplits).flatMap((bySplitter) => Object.keys(bySplitter)))]
+
+/** Which data set a command of `data` is about, and where it keeps what it builds. */
+export const datasetFlags = {
+  'data-root': Flags.directory({
+    required: true,
+    helpValue: 'DIR',
+    description: 'Folder in the REFER layout.',
+  }),
+  dataset: Flags.option({
+    options: Object.keys(datasetSplits),
+    default: 'refcoco+',
+    description: 'Data set below the data root.',
+  })(),
+  'split-by': Flags.option({
+    options: splitters,
+    description: 'Who made the splits; without it the usual one.',
+  })(),
+  'cache-dir': Flags.string({
+    helpValue: 'DIR',
+    description: 'Folder for prepared data; without it .vilbert-ts in the data root.',
+  }),
+}
