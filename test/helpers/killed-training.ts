@@ -1,13 +1,59 @@
+import {createHash} from 'node:crypto'
 import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as delay} from 'node:timers/promises'
-import {startCli} from './cli.js'
+import type {ExecutionContext} from 'ava'
+import {runCli, startCli} from './cli.js'
+import {golden, goldenDataRoot} from './golden.js'
 import {markedProcesses, processesLeft, processMark, seededRandom} from './python.js'
 
 /** Who is stopped, and how. */
-export const stops = ['Python by SIGKILL', 'Node by SIGKILL', 'both by SIGKILL', 'Ctrl-C'] as const
+const stops = ['Python by SIGKILL', 'Node by SIGKILL', 'both by SIGKILL', 'Ctrl-C'] as const
 
-export type KilledTraining = {
+/** Trains once in peace and once through kills: final weights and every logged loss must be the same to the bit. */
+export async function assertResumesBitEqual(
+  t: ExecutionContext,
+  options: {
+    readonly kills: number
+    readonly seed: number
+    readonly epochs: number
+    readonly args: readonly string[]
+  },
+): Promise<void> {
+  const dataRoot = await goldenDataRoot(t)
+  const args = [
+    ...['--data-root', dataRoot, '--config', join(golden, 'config.json')],
+    ...[
+      '--from-pretrained',
+      join(golden, 'weights.pdparams'),
+      '--epochs',
+      `${options.epochs}`,
+      '--batch-size',
+      '8',
+    ],
+    ...['--decay-epochs', '4,6', '--save-every-steps', '3', ...options.args],
+  ]
+  const straight = join(dataRoot, 'straight')
+  const outcome = await runCli(['train', ...args, '--output-dir', straight, '--json'])
+  t.is(outcome.exitCode, 0, outcome.stdout + outcome.stderr)
+  const runFolder = join(dataRoot, 'broken')
+  const ends = await trainThroughKills({...options, args: [...args, '--output-dir', runFolder], runFolder})
+  t.log(ends.join(', '))
+  t.is(digest(join(runFolder, 'last.pdparams')), digest(join(straight, 'last.pdparams')))
+  t.deepEqual(loggedIn(runFolder), loggedIn(straight))
+}
+
+function digest(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex')
+}
+
+/** Every logged step and epoch, but for how long they took. */
+function loggedIn(run: string): unknown[] {
+  const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n')
+  return lines.map((line) => ({...(JSON.parse(line) as object), seconds: null}))
+}
+
+type KilledTraining = {
   /** Arguments of the first `vilbert-ts train`; it is resumed by its folder alone. */
   readonly args: readonly string[]
   readonly runFolder: string
@@ -20,7 +66,7 @@ export type KilledTraining = {
  * Trains, stops the training at a random moment after its first logged step, resumes it, and so on, until it was
  * stopped often enough; then lets it end. Gives how each attempt ended.
  */
-export async function trainThroughKills({args, runFolder, kills, seed}: KilledTraining): Promise<string[]> {
+async function trainThroughKills({args, runFolder, kills, seed}: KilledTraining): Promise<string[]> {
   const random = seededRandom(seed)
   const ends: string[] = []
   for (let attempt = 0; attempt <= kills; attempt++) {
