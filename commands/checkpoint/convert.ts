@@ -31,6 +31,9 @@ export default class CheckpointConvert extends BaseCommand<typeof CheckpointConv
     dtype: Flags.option({options: convertDtypes, description: 'Type for floating-point numbers.'})(),
     'rec-only': Flags.boolean({description: 'Keep only what referring expressions need.'}),
     'in-place': Flags.boolean({description: 'Write only a .json that points into the input.'}),
+    'hash-source': Flags.boolean({
+      description: 'Write the SHA-256 of the whole input into the JSON even if it is larger than 256 MiB.',
+    }),
     check: Flags.boolean({
       description:
         'Run both files on a fixed batch (in Python) and write the largest difference into the JSON.',
@@ -51,6 +54,7 @@ export default class CheckpointConvert extends BaseCommand<typeof CheckpointConv
       config,
       recOnly: this.flags['rec-only'],
       inPlace: this.flags['in-place'],
+      ...(this.flags['hash-source'] ? {hashSource: true} : {}),
       signal: this.interrupt,
       onProgress: (done, total) => {
         bar.update(done, total)

@@ -38,11 +38,13 @@ export type CheckpointFile = Disposable & {
 export function openCheckpoint(path: string): CheckpointFile {
   const source = new FileSource(path)
   try {
-    return isJson(source) ? openDescribed(path, source) : openPlain(path, source)
+    if (!isJson(source)) return openPlain(path, source)
   } catch (error) {
     source[Symbol.dispose]()
     throw error
   }
+  using description = source
+  return openDescribed(path, description)
 }
 
 /** Whether a file begins as a JSON object does; no other form of a checkpoint does. */
@@ -93,7 +95,6 @@ function openDescribed(path: string, description: FileSource): CheckpointFile {
   if (!isMetadata(readMetadataJson(description)))
     throw broken(description, 'E_META_VERSION', 'this JSON does not describe a checkpoint')
   const metadata = readMetadata(description)
-  description[Symbol.dispose]()
   const payload = openPayload(path, metadata)
   const structure = isCurrentForm(metadata) ? metadata.structure : {nameTable: 'identity' as const}
   return {

@@ -42,6 +42,8 @@ export type ConvertOptions = {
   readonly inPlace?: boolean | undefined
   /** The model. @default what the JSON of the input says */
   readonly config?: ModelConfig | undefined
+  /** Writes the SHA-256 of the whole input into the metadata. @default where that costs little: up to 256 MiB */
+  readonly hashSource?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
@@ -77,9 +79,11 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
   const dtype = options.dtype === undefined ? undefined : dtypeCodes[options.dtype]
   const plan = planConversion(input, {dtype, recOnly: options.recOnly ?? false, config})
   const {name, sizeBytes} = input.source
-  await using hash = hashInBackground(name, sizeBytes)
+  const isHashed = options.hashSource ?? sizeBytes <= hashedByDefaultBytes
+  await using hash = isHashed ? hashInBackground(name, sizeBytes) : undefined
   const describe = async (file: string, written: WrittenPayload): Promise<Metadata> => {
-    const from = {file: portableName(name), sizeBytes, sha256: await hash.sha256}
+    const sha256 = (await hash?.sha256) ?? null
+    const from = {file: portableName(name), sizeBytes, sampleSha256: contentSample(input.source), sha256}
     return description({input, plan, options, config, from, file, written})
   }
   try {
@@ -91,6 +95,9 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
     throw error instanceof VilbertError ? error : cannotWrite(output, error)
   }
 }
+
+/** Hashing a larger file takes longer than copying it. */
+const hashedByDefaultBytes = 256 << 20
 
 type Work = {
   readonly options: ConvertOptions

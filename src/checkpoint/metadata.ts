@@ -34,7 +34,12 @@ const tensorSchema = z.strictObject({
   sha256: sha256.describe('Of these bytes.'),
 })
 
-const sourceSchema = z.strictObject({file: fileName, sizeBytes: count, sha256})
+const sourceSchema = z.strictObject({
+  file: fileName,
+  sizeBytes: count,
+  sampleSha256: sha256.describe('As that of the payload.'),
+  sha256: sha256.nullable().describe('Of the whole file; null where it is large and nobody asked for it.'),
+})
 
 const checkSchema = z.strictObject({
   probe: z.string().describe('Which fixed batch both files were run on.'),

@@ -133,7 +133,7 @@ class PieceWriter {
     const before = this.#underWay
     this.position += piece.length
     this.#unflushed += piece.length
-    this.#underWay = before.then(async () => this.#handle.writeFile(piece))
+    this.#underWay = before.then(async () => this.#writeWhole(piece))
     this.#underWay.catch(() => undefined)
     if (this.#unflushed >= flushedBytes) this.#startFlush()
     await before
@@ -142,6 +142,13 @@ class PieceWriter {
   async finish(): Promise<void> {
     await this.#underWay
     await this.#flush
+  }
+
+  async #writeWhole(piece: Buffer): Promise<void> {
+    for (let written = 0; written < piece.length;) {
+      const {bytesWritten} = await this.#handle.write(piece, written)
+      written += bytesWritten
+    }
   }
 
   #startFlush(): void {

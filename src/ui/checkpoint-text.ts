@@ -1,7 +1,7 @@
 import type {ConvertResult} from '../checkpoint/convert.js'
 import type {CheckpointDiff} from '../checkpoint/diff.js'
 import type {InspectedTensor, Inspection} from '../checkpoint/inspect.js'
-import type {CheckOutcome} from '../checkpoint/metadata.js'
+import type {CheckOutcome, Metadata} from '../checkpoint/metadata.js'
 import {printable} from '../errors.js'
 import {table} from './table.js'
 
@@ -40,17 +40,19 @@ function metadataFacts(metadata: NonNullable<Inspection['metadata']>): (readonly
         300,
       ),
     ],
-    ...(source === null ? [] : [['made from', `${source.file}, sha256 ${source.sha256}`] as const]),
+    ...(source === null ? [] : [['made from', sourceText(source)] as const]),
     ...history.map(({at, check}) => ['converted', `${printable(at)}${checkText(check)}`] as const),
     ...(training === null ? [] : [['training', shown(training)] as const]),
     ...(metrics === null ? [] : [['metrics', shown(metrics)] as const]),
   ]
 }
 
+function sourceText({file, sizeBytes, sha256}: NonNullable<Metadata['source']>): string {
+  return `${file}, ${sizeBytes} bytes${sha256 === null ? '' : `, sha256 ${sha256}`}`
+}
+
 function checkText(check: CheckOutcome | null): string {
-  return check === null
-    ? ''
-    : `, outputs checked: largest difference ${check.largestDifference.toPrecision(3)}`
+  return check === null ? '' : `, outputs checked: largest difference ${short(check.largestDifference)}`
 }
 
 function tensorTable(tensors: readonly InspectedTensor[]): string {
@@ -76,6 +78,10 @@ function tensorTable(tensors: readonly InspectedTensor[]): string {
   return table([heading, ...rows])
 }
 
+function short(value: number): string {
+  return String(Number(value.toPrecision(3)))
+}
+
 function number(value: number | null): string {
   return value === null ? '-' : value.toPrecision(4)
 }
@@ -89,9 +95,7 @@ export function conversionText(result: ConvertResult & {readonly check: CheckOut
     ...(renamed + transposed > 0 ? [`${renamed} tensors renamed, ${transposed} transposed`] : []),
     ...(dropped.length > 0 ? [`${dropped.length} left out: ${some(dropped)}`] : []),
     ...(missing.length > 0 ? [`${missing.length} of the model are not in the file: ${some(missing)}`] : []),
-    ...(check === null
-      ? []
-      : [`largest difference of any output: ${check.largestDifference.toPrecision(3)}`]),
+    ...(check === null ? [] : [`largest difference of any output: ${short(check.largestDifference)}`]),
   ]
   return lines.join('\n')
 }

@@ -1,14 +1,16 @@
-import {basename} from 'node:path'
 import {createHash} from 'node:crypto'
+import {existsSync} from 'node:fs'
+import {basename} from 'node:path'
 
 import {breathe} from '../breathe.js'
 import {checkFinite, checkModel, isWeightDtype} from '../checkpoint/model-check.js'
 import type {TensorRecord} from '../checkpoint/metadata.js'
-import {knownNames, knownShape} from '../checkpoint/model-spec.js'
+import {knownNames, knownShape, modelSpec, unusedPrefixes} from '../checkpoint/model-spec.js'
 import type {ModelSpec} from '../checkpoint/model-spec.js'
 import {openPayload} from '../checkpoint/checkpoint-file.js'
 import {isCurrentForm, readMetadata} from '../checkpoint/read-metadata.js'
 import {payloadPath, readSidecar, stale} from '../checkpoint/sidecar.js'
+import type {ModelConfig} from '../config/model.js'
 import {didYouMean} from '../did-you-mean.js'
 import {printable} from '../errors.js'
 import {broken, FileSource} from '../formats/byte-source.js'
@@ -18,10 +20,9 @@ import {readModelFile} from '../formats/pdparams.js'
 import {readSafetensors} from '../formats/safetensors.js'
 import type {StoredTensor} from '../formats/stored-tensor.js'
 import {readTorchFile} from '../formats/torch.js'
-import {existsSync} from 'node:fs'
 
 export type ModelCheckOptions = {
-  readonly spec: ModelSpec | undefined
+  readonly config: ModelConfig | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -29,11 +30,11 @@ export type ModelCheckOptions = {
 export async function checkWeights(
   path: string,
   kind: 'pdparams' | 'safetensors' | 'torch',
-  {spec, signal}: ModelCheckOptions,
+  {config, signal}: ModelCheckOptions,
 ): Promise<void> {
   using source = new FileSource(path)
   const tensors = tensorsOf(source, kind)
-  if (spec !== undefined) checkModel(source, tensors, spec)
+  if (config !== undefined) checkModel(source, tensors, wantedTensors(config, tensors.length))
   else {
     if (tensors.length === 0 && kind !== 'safetensors')
       throw broken(source, 'E_NO_TENSORS', 'the file holds no tensors')
@@ -60,6 +61,14 @@ export async function checkMetadata(path: string, {signal}: ModelCheckOptions): 
 function tensorsOf(source: ByteSource, kind: 'pdparams' | 'safetensors' | 'torch'): readonly StoredTensor[] {
   if (kind === 'torch') return readTorchFile(source).tensors
   return kind === 'safetensors' ? readSafetensors(source).tensors : readModelFile(source).tensors
+}
+
+// A file may hold all of a model, or what referring expressions need of it.
+function wantedTensors(config: ModelConfig, count: number): ModelSpec {
+  const spec = modelSpec(config)
+  const unused = unusedPrefixes(config)
+  const needed = [...spec].filter(([name]) => !unused.some((prefix) => name.startsWith(prefix)))
+  return count === needed.length ? new Map(needed) : spec
 }
 
 const shownNames = 5

@@ -2,7 +2,6 @@ import {breathe} from '../breathe.js'
 import type {ModelConfig} from '../config/model.js'
 import {validateConfigFile} from '../config/load.js'
 import {ConfigProblemsError} from '../config/problems.js'
-import {modelSpec} from '../checkpoint/model-spec.js'
 import {checkArchive} from '../data/download/unpack/unpack.js'
 import {FormatError, printable} from '../errors.js'
 import {FileSource} from '../formats/byte-source.js'
@@ -28,14 +27,13 @@ export async function checkPath(
   kind: VerifyKind,
   {config, signal}: CheckOptions,
 ): Promise<void> {
-  const spec = config === undefined ? undefined : modelSpec(config)
   switch (kind) {
     case 'pdparams':
     case 'safetensors':
     case 'torch':
-      return checkWeights(path, kind, {spec, signal})
+      return checkWeights(path, kind, {config, signal})
     case 'metadata':
-      return checkMetadata(path, {spec, signal})
+      return checkMetadata(path, {config, signal})
     case 'refs':
       withSource(path, (source) => readRefs(source, refuse))
       return

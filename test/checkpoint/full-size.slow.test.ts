@@ -1,0 +1,127 @@
+import test from 'ava'
+import {execa} from 'execa'
+import {open, rm} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {modelSpec} from '../../src/checkpoint/model-spec.js'
+import {pdparamsSegments} from '../../src/checkpoint/pdparams-segments.js'
+import {indexWeights} from '../../src/checkpoint/tensor-index.js'
+import {writeSegments} from '../../src/checkpoint/write-segments.js'
+import {loadModelConfig} from '../../src/config/load.js'
+import {openAtomic} from '../../src/files.js'
+import {elementCount} from '../../src/formats/dtypes.js'
+import {goldenFolder, runFixture} from '../helpers/checkpoint.js'
+import {cliFile} from '../helpers/cli.js'
+import {emptyFolder} from '../helpers/hostile.js'
+import {seededRandom} from '../helpers/python.js'
+
+const folder = emptyFolder()
+const file = join(folder, 'full.pdparams')
+const weightBytes = 275_588_995 * 4
+
+test.before(async () => {
+  await writeFullModel(file)
+})
+
+test.after.always(async () => {
+  await rm(folder, {recursive: true, force: true})
+})
+
+test.serial('inspect takes half a second and 150 MB, without Python', async (t) => {
+  const best = await bestOf(3, async () => measured(['checkpoint', 'inspect', file, '--json']))
+  t.log(`${best.seconds.toFixed(2)} s, ${best.peakMb.toFixed(0)} MB`)
+  t.true(best.seconds <= 0.5)
+  t.true(best.peakMb <= 150)
+})
+
+test.serial(
+  'converting to safetensors takes 2.5 times as long as a copy that is flushed to disk, and 400 MB',
+  async (t) => {
+    const copy = await bestOf(3, copied)
+    const best = await bestOf(3, async () =>
+      measured(['checkpoint', 'convert', file, join(folder, 'full.safetensors')]),
+    )
+    t.log(
+      `cp ${copy.seconds.toFixed(2)} s, convert ${best.seconds.toFixed(2)} s, ${best.peakMb.toFixed(0)} MB`,
+    )
+    t.true(best.seconds <= 2.5 * copy.seconds)
+    t.true(best.peakMb <= 400)
+  },
+)
+
+test.serial('loading takes 1.15 times the memory of the weights, saving a tenth', async (t) => {
+  const request = {
+    config: await loadModelConfig(join(goldenFolder, 'config-full.json')),
+    weights: await indexWeights(file),
+    output: join(folder, 'saved.pdparams'),
+  }
+  const peaks = JSON.parse(await runFixture('peak_memory.py', JSON.stringify(request))) as {
+    load: number
+    save: number
+  }
+  t.log(
+    `load ${(peaks.load / weightBytes).toFixed(3)}, save ${(peaks.save / weightBytes).toFixed(3)} of the weights`,
+  )
+  t.true(peaks.load <= 1.15 * weightBytes)
+  t.true(peaks.save <= 0.15 * weightBytes)
+})
+
+type Measured = {readonly seconds: number; readonly peakMb: number}
+
+/** Runs the command line with the measuring done from outside. */
+async function measured(args: readonly string[]): Promise<Measured> {
+  const startedMs = performance.now()
+  const program = `process.on('exit', () => process.stderr.write('peak ' + process.resourceUsage().maxRSS))`
+  const {stderr} = await execa(
+    process.execPath,
+    ['--import', `data:text/javascript,${program}`, cliFile, ...args],
+    {
+      env: {NODE_ENV: '', VILBERT_TS_PYTHON: '/bin/false'},
+    },
+  )
+  const seconds = (performance.now() - startedMs) / 1000
+  return {seconds, peakMb: Number(/peak (\d+)/.exec(stderr)?.[1] ?? NaN) / 1024}
+}
+
+/** cp, and what makes it last: our own files are flushed, too. */
+async function copied(): Promise<Measured> {
+  const target = join(folder, 'copy')
+  const startedMs = performance.now()
+  await execa('cp', [file, target])
+  const handle = await open(target)
+  await handle.sync()
+  await handle.close()
+  const seconds = (performance.now() - startedMs) / 1000
+  await rm(target)
+  return {seconds, peakMb: 0}
+}
+
+async function bestOf(times: number, run: () => Promise<Measured>): Promise<Measured> {
+  const runs: Measured[] = []
+  for (let time = 0; time < times; time++) runs.push(await run())
+  return runs.reduce((best, next) => (next.seconds < best.seconds ? next : best))
+}
+
+/** A model of the published size, its numbers from a seeded stream. */
+async function writeFullModel(path: string): Promise<void> {
+  const spec = modelSpec(await loadModelConfig(join(goldenFolder, 'config-full.json')))
+  const random = seededRandom(5)
+  const block = new Float32Array(1 << 18)
+  for (let at = 0; at < block.length; at++) block[at] = (random() - 0.5) / 10
+  const outputs = [...spec].map(([name, shape]) => ({
+    name,
+    path: [name],
+    dtype: 'F32' as const,
+    shape,
+    raw: undefined,
+    *pieces() {
+      const start = Math.floor(random() * 1000)
+      for (let left = elementCount(shape); left > 0; left -= block.length - start) {
+        yield Buffer.from(block.buffer, start * 4, Math.min(left, block.length - start) * 4)
+      }
+    },
+  }))
+  await using target = await openAtomic(path)
+  await writeSegments(target, pdparamsSegments(outputs, {nameTable: 'identity'}))
+  await target.commit()
+}
