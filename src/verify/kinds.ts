@@ -94,7 +94,8 @@ function byContent(path: string): VerifyKind | undefined {
 
 // The first keys of a JSON file say what it is.
 function kindOfJson(head: string): VerifyKind | undefined {
-  if (/"(?:schema|format)"\s*:\s*"vilbert-ts[./]checkpoint[@/]/.test(head)) return 'metadata'
+  const [, form] = /"(?:schema|format)"\s*:\s*"vilbert-ts[./]([a-z]+)[@/]/.exec(head) ?? []
+  if (form !== undefined) return form === 'checkpoint' ? 'metadata' : undefined
   if (/^\s*\{\s*"(?:images|annotations|categories|info|licenses)"\s*:/.test(head)) return 'instances'
   return /"(?:hidden_size|v_hidden_size|dataRoot|batchSize|outputDir)"\s*:/.test(head) ? 'config' : undefined
 }
