@@ -67,12 +67,6 @@ export function structureOf(model: ModelFile): Structure {
 /** The name of a tensor that is alone in its file and has none. */
 export const namelessTensor = 'tensor'
 
-/** Whether there is nothing that names, shapes and numbers do not say. */
-export function isPlain(structure: Structure): boolean {
-  const {nameTable, ...rest} = structure
-  return Object.keys(rest).length === 0 && (nameTable === undefined || nameTable === 'identity')
-}
-
 /** The structure in a safetensors file's metadata; damaged text there is an error and not ignored. */
 export function structureInMetadata(
   source: ByteSource,
