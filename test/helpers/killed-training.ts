@@ -71,7 +71,8 @@ async function trainThroughKills({args, runFolder, kills, seed}: KilledTraining)
   const ends: string[] = []
   for (let attempt = 0; attempt <= kills; attempt++) {
     const isResumable =
-      existsSync(join(runFolder, 'states')) && readdirSync(join(runFolder, 'states')).length > 0
+      existsSync(join(runFolder, 'states')) &&
+      readdirSync(join(runFolder, 'states')).some((name) => name.startsWith('step-'))
     const command = isResumable
       ? ['train', '--resume', runFolder, '--json']
       : ['train', ...args, '--overwrite', '--json']
