@@ -1,15 +1,12 @@
 import {z} from 'zod'
-import {datasetSplits} from '../data/datasets.js'
+import {datasetNames, splitterNames, splittersOf} from '../data/datasets.js'
 import {addRules, valueAt, type Rule} from './rules.js'
-
-const datasetNames = Object.keys(datasetSplits)
-const splitters = [...new Set(Object.values(datasetSplits).flatMap((bySplitter) => Object.keys(bySplitter)))]
 
 const dataShape = {
   dataRoot: z.string().min(1).nullable().default(null).describe('Folder in the REFER layout.'),
   dataset: z.enum(datasetNames).default('refcoco+').describe('Data set below the data root.'),
   splitBy: z
-    .enum(splitters)
+    .enum(splitterNames)
     .nullable()
     .default(null)
     .describe('Who made the splits; none: unc, for refcocog umd.'),
@@ -39,9 +36,4 @@ function knownSplitter(...[config, report]: Parameters<Rule>): void {
   const known = splittersOf(dataset)
   if (known.includes(splitBy)) return
   report(['splitBy'], `must be ${known.join(' or ')} for ${dataset}, it is ${splitBy}`)
-}
-
-/** The people who split a data set, the usual ones first. */
-function splittersOf(dataset: string): readonly string[] {
-  return Object.keys(datasetSplits[dataset] ?? {})
 }

@@ -25,12 +25,28 @@ export const datasetSplits: Readonly<Record<string, Readonly<Record<string, read
   refcocog: {umd: ['train', 'val', 'test'], google: ['train', 'val']},
 }
 
+/** What `data import` makes of own data: a data set below a data root as others are, but of trusted forms alone. */
+export const ownDataset = 'own'
+export const ownSplits: readonly string[] = ['train', 'val', 'test', 'testA', 'testB']
+
+/** All names that a data set may have, and all who split one. */
+export const datasetNames: readonly string[] = [...Object.keys(datasetSplits), ownDataset]
+export const splitterNames: readonly string[] = [
+  ...new Set([...datasetNames.flatMap((name) => splittersOf(name))]),
+]
+
+/** The people who split a data set, the usual ones first. */
+export function splittersOf(dataset: string): readonly string[] {
+  if (dataset === ownDataset) return [ownDataset]
+  return Object.hasOwn(datasetSplits, dataset) ? Object.keys(datasetSplits[dataset] ?? {}) : []
+}
+
 /**
  * Where the files of a data set are.
  * @throws DataError E_DATASET listing what is known
  */
 export function datasetLayout(dataRoot: string, dataset: string, splitBy?: string): DatasetLayout {
-  const bySplitter = Object.hasOwn(datasetSplits, dataset) ? datasetSplits[dataset] : undefined
+  const bySplitter = splitsOf(dataset)
   if (bySplitter === undefined) throw unknown(`The data set "${printable(dataset)}" is not known.`)
   const chosen = splitBy ?? Object.keys(bySplitter)[0] ?? ''
   const splits = Object.hasOwn(bySplitter, chosen) ? bySplitter[chosen] : undefined
@@ -44,6 +60,11 @@ export function datasetLayout(dataRoot: string, dataset: string, splitBy?: strin
     detectedLmdb: join(dataRoot, `${dataset}_resnet101_faster_rcnn_genome.lmdb`),
     annotatedLmdb: join(dataRoot, `${dataset}_gt_resnet101_faster_rcnn_genome.lmdb`),
   }
+}
+
+function splitsOf(dataset: string): Readonly<Record<string, readonly string[]>> | undefined {
+  if (dataset === ownDataset) return {[ownDataset]: ownSplits}
+  return Object.hasOwn(datasetSplits, dataset) ? datasetSplits[dataset] : undefined
 }
 
 function unknown(message: string): DataError {

@@ -1,7 +1,5 @@
 import {Flags} from '@oclif/core'
-import {datasetSplits} from './datasets.js'
-
-const splitters = [...new Set(Object.values(datasetSplits).flatMap((bySplitter) => Object.keys(bySplitter)))]
+import {datasetNames, splitterNames} from './datasets.js'
 
 /** Which data set a command of `data` is about, and where it keeps what it builds. */
 export const datasetFlags = {
@@ -11,12 +9,12 @@ export const datasetFlags = {
     description: 'Folder in the REFER layout.',
   }),
   dataset: Flags.option({
-    options: Object.keys(datasetSplits),
+    options: datasetNames,
     default: 'refcoco+',
     description: 'Data set below the data root.',
   })(),
   'split-by': Flags.option({
-    options: splitters,
+    options: splitterNames,
     description: 'Who made the splits; without it the usual one.',
   })(),
   'cache-dir': Flags.string({

@@ -7,11 +7,12 @@ import {DataError, printable} from '../errors.js'
 import {readOwnJson, writeFileAtomic} from '../files.js'
 import {lmdbFile} from '../formats/lmdb.js'
 import {cannotWrite, isWriteRefusal, openCacheFolder} from './cache-folder.js'
-import {datasetLayout} from './datasets.js'
+import {datasetLayout, ownDataset} from './datasets.js'
 import type {DatasetLayout} from './datasets.js'
 import {countSplits, readExpressions, writeExpressions} from './expressions.js'
 import type {Expressions, SplitCounts} from './expressions.js'
 import {combine, Fingerprints} from './fingerprint.js'
+import {openImported} from './import/imported.js'
 import {throwIfInterrupted} from '../breathe.js'
 import type {OnPrepareProgress} from './progress.js'
 import {buildRegions, readRegionImageIds} from './regions.js'
@@ -53,6 +54,7 @@ const formVersion = '1'
  */
 export async function prepareData(options: PrepareOptions): Promise<PreparedData> {
   const layout = datasetLayout(options.dataRoot, options.dataset, options.splitBy)
+  if (layout.dataset === ownDataset) return await openImported(options.dataRoot, options.annotated)
   checkFiles(options.dataRoot, layout, options.annotated)
   const folder = await openCacheFolder(options.dataRoot, options.cacheDir)
   try {

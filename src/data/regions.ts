@@ -21,7 +21,7 @@ export type BuildRegionsOptions = {
 }
 
 /** The width of a region's feature in every known extractor's file. */
-const featureSize = 2048
+export const featureSize = 2048
 const headerBytes = 4096
 const schema = 'vilbert-ts/regions@1'
 const breatheEveryMs = 50
@@ -72,8 +72,11 @@ export function readRegionImageIds(path: string): Set<number> | undefined {
   }
 }
 
-/** Streams the features behind a space for the header, and adds the small tensors when all are known. */
-class RegionWriter {
+/**
+ * Streams the features behind a space for the header, and adds the small tensors when all are known.
+ * Images are added by ascending id.
+ */
+export class RegionWriter {
   readonly #file: AtomicFile
   readonly #boxes: Float32Array[] = []
   readonly #imageIds: number[] = []

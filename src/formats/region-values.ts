@@ -173,7 +173,12 @@ class RegionFields {
   }
 }
 
-function checkNumbers(source: ByteSource, regions: RegionValue, onProblem: ProblemSink): void {
+/** Hands boxes outside of the image, inverted boxes and numbers that are not finite to `onProblem`. */
+export function checkNumbers(
+  source: {readonly name: string},
+  regions: RegionValue,
+  onProblem: ProblemSink,
+): void {
   const {boxes, meanFeature, width, height} = regions
   // A sum of float32 cannot overflow a float64, so it is finite exactly when all its terms are.
   if (!meanFeature.every(Number.isFinite))
@@ -197,7 +202,8 @@ function checkNumbers(source: ByteSource, regions: RegionValue, onProblem: Probl
   }
 }
 
-function meanOfRows(features: Float32Array, featureSize: number): Float32Array {
+/** Mean of rows of `featureSize`: summed in float64 and rounded once. */
+export function meanOfRows(features: Float32Array, featureSize: number): Float32Array {
   const sums = new Float64Array(featureSize)
   for (let at = 0; at < features.length; at += featureSize) {
     for (let column = 0; column < featureSize; column++) {

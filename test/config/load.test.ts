@@ -31,7 +31,7 @@ test('all mistakes of a file are shown at once, each with line, column and the w
     'broken.yaml:2:3: model.hiden_size is not a known key; did you mean "hidden_size"?',
     'broken.yaml:4:3: model.num_attention_heads must divide hidden_size, but 100 is not a multiple of 12',
     'broken.yaml:5:3: model.vocab_size must be a number, it is "30522"',
-    'broken.yaml:7:3: data.dataset must be one of refcoco, refcoco+, refcocog, it is "refcoo+"; did you mean "refcoco+"?',
+    'broken.yaml:7:3: data.dataset must be one of refcoco, refcoco+, refcocog, own, it is "refcoo+"; did you mean "refcoco+"?',
     `broken.yaml:8:3: data.dataRoot does not exist: ${fixture('nowhere')}`,
     'broken.yaml:10:3: training.batchsize is not a known key; did you mean "batchSize"?',
     'broken.yaml:12:3: training.gradAccumulation must divide batchSize, but 10 is not a multiple of 4',

@@ -1,0 +1,187 @@
+import {readdirSync, statSync} from 'node:fs'
+import {basename, extname, join} from 'node:path'
+
+import {DataError, printable} from '../../errors.js'
+import {decodeFloats} from '../../formats/base64.js'
+import {broken, FileSource} from '../../formats/byte-source.js'
+import {refuseWrong} from '../../formats/problems.js'
+import {checkNumbers, meanOfRows} from '../../formats/region-values.js'
+import type {RegionValue} from '../../formats/region-values.js'
+import {readSafetensors} from '../../formats/safetensors.js'
+import {featureSize} from '../regions.js'
+
+/** Size of an image in pixels, and the id it gets. */
+export type WantedImage = {readonly imageId: number; readonly width: number; readonly height: number}
+
+/** Region features of images from outside, read one image at a time. */
+export type FeatureSource = Disposable & {
+  /** What the source calls an image that rows call `image`, or undefined when it has none. */
+  find(image: string): string | undefined
+  /** @throws FormatError naming the file, the image and the field */
+  read(key: string, wanted: WantedImage): RegionValue
+}
+
+/**
+ * Opens features: a TSV of bottom-up attention, or a folder with `<image>.safetensors` each of `features` [N, 2048]
+ * and `boxes` [N, 4] (F32; x1, y1, x2, y2 in pixels).
+ * @throws DataError E_FEATURES for anything else, with what to do
+ */
+export function openFeatures(path: string): FeatureSource {
+  const status = statSync(path, {throwIfNoEntry: false})
+  if (status === undefined)
+    throw new DataError(`The features ${printable(path, 300)} do not exist.`, {code: 'E_MISSING_FILE'})
+  return status.isDirectory() ? openFolder(path) : openTable(path)
+}
+
+const mostRegions = 10_000
+const convert =
+  'Convert each where you trust them: safetensors.numpy.save_file({"features": d["features"], "boxes": d["bbox"]}, ' +
+  '"<image>.safetensors") with d = np.load(file, allow_pickle=True).item(), both as float32.'
+
+function openFolder(path: string): FeatureSource {
+  const names = readdirSync(path)
+  const keys = new Set(
+    names.filter((name) => extname(name) === '.safetensors').map((name) => name.slice(0, -12)),
+  )
+  if (keys.size === 0 && names.some((name) => extname(name) === '.npy')) {
+    const message = `The .npy files in ${printable(path, 300)} hold pickled objects, which can run code when they are read.`
+    throw new DataError(message, {code: 'E_FEATURES', next: convert})
+  }
+  if (keys.size === 0) {
+    const message = `There are no .safetensors files in ${printable(path, 300)}.`
+    throw new DataError(message, {
+      code: 'E_FEATURES',
+      next: 'Pass a folder with one for each image, or a .tsv file.',
+    })
+  }
+  return {
+    find: (image) => namesOf(image).find((name) => keys.has(name)),
+    read: (key, wanted) => readImageFile(join(path, `${key}.safetensors`), wanted),
+    [Symbol.dispose]: () => undefined,
+  }
+}
+
+function readImageFile(path: string, wanted: WantedImage): RegionValue {
+  using source = new FileSource(path)
+  const {tensors} = readSafetensors(source)
+  const floats = (name: string, columns: number): Float32Array => {
+    const tensor = tensors.find((each) => each.name === name)
+    const [rows = 0, width] = tensor?.shape ?? []
+    const bytes = tensor?.pieces[0]?.read(source)
+    if (
+      bytes === undefined ||
+      tensor?.dtype !== 'F32' ||
+      tensor.shape.length !== 2 ||
+      width !== columns ||
+      rows < 1
+    )
+      throw broken(source, 'E_FEATURES', `"${name}" is not an F32 tensor of shape [N, ${columns}]`)
+    return new Float32Array(new Uint8Array(bytes).buffer)
+  }
+  return regionValue(source, wanted, floats('features', featureSize), floats('boxes', 4))
+}
+
+type TableRow = {readonly line: number; readonly offset: number; readonly lengthBytes: number}
+
+const pieceBytes = 4 << 20
+
+function openTable(path: string): FeatureSource {
+  const source = new FileSource(path)
+  try {
+    const rows = indexTable(source)
+    return {
+      find: (image) => namesOf(image).find((name) => rows.has(name)),
+      read(key, wanted) {
+        const row = rows.get(key)
+        if (row === undefined) throw broken(source, 'E_FEATURES', `there is no image ${printable(key)}`)
+        return readTableRow(source, row, wanted)
+      },
+      [Symbol.dispose]: () => {
+        source[Symbol.dispose]()
+      },
+    }
+  } catch (error) {
+    source[Symbol.dispose]()
+    throw error
+  }
+}
+
+// One pass for the places of the lines: a line is up to a megabyte, and images are wanted in another order.
+function indexTable(source: FileSource): Map<string, TableRow> {
+  const rows = new Map<string, TableRow>()
+  let line = 1
+  let start = 0
+  const add = (end: number): void => {
+    if (end > start) {
+      const head = source.read(start, Math.min(400, end - start)).toString('latin1')
+      const key = head.slice(0, Math.max(0, head.indexOf('\t')))
+      if (key === '') throw broken(source, 'E_FEATURES', `line ${line} has no column`, start)
+      if (rows.has(key))
+        throw broken(source, 'E_FEATURES', `line ${line} is of image ${printable(key)} again`)
+      rows.set(key, {line, offset: start, lengthBytes: end - start})
+    }
+    start = end + 1
+    line++
+  }
+  for (let at = 0; at < source.sizeBytes; at += pieceBytes) {
+    const piece = source.read(at, Math.min(pieceBytes, source.sizeBytes - at))
+    for (let found = piece.indexOf(0x0a); found !== -1; found = piece.indexOf(0x0a, found + 1))
+      add(at + found)
+  }
+  add(source.sizeBytes)
+  return rows
+}
+
+const longestLineBytes = 256 << 20
+
+function readTableRow(source: FileSource, row: TableRow, wanted: WantedImage): RegionValue {
+  const fail = (what: string): Error => broken(source, 'E_FEATURES', `line ${row.line}: ${what}`)
+  if (row.lengthBytes > longestLineBytes) throw fail(`it has ${row.lengthBytes} bytes`)
+  const text = source.read(row.offset, row.lengthBytes).toString('latin1').replace(/\r$/, '')
+  const [, width, height, count, boxes, features, ...more] = text.split('\t')
+  if (features === undefined || more.length > 0)
+    throw fail('it has not the six columns image_id, image_w, image_h, num_boxes, boxes, features')
+  if (Number(width) !== wanted.width || Number(height) !== wanted.height)
+    throw fail(
+      `its image has ${printable(`${width} x ${height}`)} pixels, its rows say ${wanted.width} x ${wanted.height}`,
+    )
+  const rows = Number(count)
+  if (!Number.isInteger(rows) || rows < 1 || rows > mostRegions)
+    throw fail(`num_boxes is "${printable(count ?? '')}"`)
+  const featureRows = decodeFloats(Buffer.from(features), rows * featureSize)
+  const boxRows = decodeFloats(Buffer.from(boxes ?? ''), rows * 4)
+  if (featureRows === undefined)
+    throw fail(`features is not ${rows} x ${featureSize} float32 numbers in base64`)
+  if (boxRows === undefined) throw fail(`boxes is not ${rows} x 4 float32 numbers in base64`)
+  return regionValue({name: `${source.name}, line ${row.line}`}, wanted, featureRows, boxRows)
+}
+
+function regionValue(
+  source: {readonly name: string},
+  wanted: WantedImage,
+  features: Float32Array,
+  boxes: Float32Array,
+): RegionValue {
+  const count = features.length / featureSize
+  if (boxes.length !== 4 * count)
+    throw broken(source, 'E_FEATURES', `there are ${count} features but ${boxes.length / 4} boxes`)
+  const value = {...wanted, count, boxes, features, meanFeature: meanOfRows(features, featureSize)}
+  checkNumbers(source, value, refuseWrong)
+  return value
+}
+
+/** The number at the end of an image's name: COCO_train2014_000000000009.jpg is image 9. */
+export function numberOf(image: string): number | undefined {
+  const digits = /(\d{1,15})$/.exec(stemOf(image))?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+// As given, without its ending, and as the number at its end.
+function namesOf(image: string): string[] {
+  const number = numberOf(image)
+  return [image, stemOf(image), ...(number === undefined ? [] : [String(number)])]
+}
+
+function stemOf(image: string): string {
+  return basename(image, extname(image))
+}

@@ -1,0 +1,178 @@
+import {readdir, readFile, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import test, {type ExecutionContext} from 'ava'
+import {execa} from 'execa'
+import {jsonOf, runCli} from '../helpers/cli.js'
+import {golden, temporaryFolder} from '../helpers/golden.js'
+import {python, pythonFixtures} from '../helpers/python.js'
+
+type Rows = readonly {readonly id: number; readonly target: number}[]
+
+for (const [title, annotations, features] of [
+  ['JSON Lines and a TSV', 'own.jsonl', '.tsv'],
+  ['COCO JSON and safetensors', 'own.json', ''],
+] as const) {
+  test(`the golden data as ${title} give the regions that the published code chose`, async (t) => {
+    const folder = await ownData(t)
+    const root = join(folder, 'root')
+    const imported = await succeeding(t, [
+      ...['data', 'import', '--annotations', join(folder, annotations), '--output', root],
+      ...['--features', join(folder, `detected${features}`)],
+      ...['--annotated-features', join(folder, `annotated${features}`)],
+    ])
+    t.like(imported, {images: 12, splits: {train: {refs: 31, expressions: 58, images: 8}}})
+    const expected = JSON.parse(await readFile(join(golden, 'expected/eval.json'), 'utf8')) as Record<
+      string,
+      {accuracy: number; rows: Rows}
+    >
+    for (const split of ['train', 'val']) {
+      const results = join(folder, 'results.json')
+      const measured = await succeeding(t, [
+        ...['eval', '--python', python, '--data-root', root, '--dataset', 'own', '--split', split],
+        ...['--config', join(golden, 'config.json'), '--results', results],
+        ...['--from-pretrained', join(golden, 'weights.pdparams')],
+      ])
+      t.like(measured, {accuracy: expected[split]?.accuracy})
+      const rows = JSON.parse(await readFile(results, 'utf8')) as Rows
+      t.deepEqual(
+        rows.map(({id, target}) => [id, target]),
+        expected[split]?.rows.map(({id, target}) => [id, target]),
+      )
+    }
+  })
+}
+
+test('own data without features of annotated boxes are counted, trained on and asked', async (t) => {
+  const folder = await ownData(t)
+  const root = join(folder, 'root')
+  await succeeding(t, importing(folder, root))
+  const data = ['--data-root', root, '--dataset', 'own']
+  const stats = (await succeeding(t, ['data', 'stats', ...data])) as {splits: {sentences: number}[]}
+  t.deepEqual(
+    stats.splits.map(({sentences}) => sentences),
+    [58, 10, 0, 4, 6],
+  )
+  const trained = await succeeding(t, [
+    ...['train', '--python', python, ...data, '--set', 'model=tiny', '--epochs', '1', '--batch-size', '8'],
+    ...['--limit', '16', '--output-dir', join(folder, 'run')],
+  ])
+  t.like(trained, {steps: 2})
+})
+
+test('every faulty row is listed with its line, exit 4, and nothing is written', async (t) => {
+  const folder = await ownData(t)
+  const file = join(folder, 'own.jsonl')
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+  const row = JSON.parse(lines[0] ?? '') as object
+  const faulty = (change: object): string => JSON.stringify({...row, ...change})
+  lines[1] = '{"image": '
+  lines[2] = faulty({box: [10, 10, 5, 20]})
+  lines[3] = faulty({split: 'dev', phrase: ' '})
+  lines[4] = faulty({width: 1.5})
+  lines[5] = faulty({image: 'nowhere.jpg'})
+  lines[6] = faulty({box: [0, 0, 1e5, 20]})
+  lines[7] = '[]'
+  lines[8] = faulty({height: 7000})
+  await writeFile(file, `${lines.join('\n')}\n`)
+  const root = join(folder, 'root')
+  const failed = await runCli([...importing(folder, root), '--json'])
+  t.is(failed.exitCode, 4, failed.stdout)
+  const {message, code} = (jsonOf(failed) as {error: {message: string; code: string}}).error
+  t.is(code, 'E_IMPORT_ROWS')
+  for (const text of [
+    'has 9 problems',
+    'line 2: ',
+    'line 3: box [10, 10, 5, 20] (xyxy) has no area',
+    'line 4: phrase is " ", it must be text',
+    'line 4: split is "dev", it must be train, val, test, testA, testB',
+    'line 5: width is 1.5',
+    'line 6: image "nowhere.jpg" has no features',
+    'line 7: box [0, 0, 100000, 20] (xyxy) is outside of its image',
+    'line 8: this is not a JSON object',
+    'line 9: image ',
+  ]) {
+    t.true(message.includes(text), `${text} in ${message}`)
+  }
+  await t.throwsAsync(readdir(root), {code: 'ENOENT'})
+})
+
+test('boxes may be corner and size, and a data set is replaced only with --force', async (t) => {
+  const folder = await ownData(t)
+  const file = join(folder, 'own.jsonl')
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+  const asSizes = lines.map((line) => {
+    const row = JSON.parse(line) as {box: [number, number, number, number]}
+    const [x1, y1, x2, y2] = row.box
+    return JSON.stringify({...row, box: [x1, y1, x2 - x1, y2 - y1]})
+  })
+  const root = join(folder, 'root')
+  const boxes = async (): Promise<number[][]> => {
+    const text = await readFile(join(root, 'own', 'expressions.json'), 'utf8')
+    const {refs} = JSON.parse(text) as {refs: {box: number[]}[]}
+    return refs.map(({box}) => box.map((side) => Number(side.toFixed(6))))
+  }
+  await succeeding(t, importing(folder, root))
+  const first = await boxes()
+  await writeFile(file, asSizes.join('\n'))
+  const refused = await runCli([...importing(folder, root), '--boxes', 'xywh'])
+  t.is(refused.exitCode, 4)
+  await succeeding(t, [...importing(folder, root), '--boxes', 'xywh', '--force'])
+  t.deepEqual(await boxes(), first)
+  t.deepEqual(await readdir(root), ['own'])
+})
+
+test('features that are pickles, cut or of another width are refused in a sentence, exit 4', async (t) => {
+  const folder = await ownData(t)
+  const table = await readFile(join(folder, 'detected.tsv'), 'latin1')
+  const objects = await temporaryFolder(t)
+  await writeFile(join(objects, 'a.npy'), 'x')
+  const cases: [string, string, string][] = [
+    [objects, 'hold pickled objects', 'E_FEATURES'],
+    [await temporaryFolder(t), 'no .safetensors files', 'E_FEATURES'],
+    [join(folder, 'nothing.tsv'), 'do not exist', 'E_MISSING_FILE'],
+  ]
+  for (const [name, text] of [
+    ['cut.tsv', table.slice(0, -100)],
+    ['twice.tsv', `${table}${table}`],
+    ['columns.tsv', table.replaceAll(/\t[^\t]+$/gm, '')],
+  ] as const) {
+    await writeFile(join(folder, name), text, 'latin1')
+    cases.push([join(folder, name), 'line ', 'E_FEATURES'])
+  }
+  for (const [features, says, code] of cases) {
+    const root = join(folder, 'root')
+    const failed = await runCli([...importing(folder, root, features), '--json'])
+    t.is(failed.exitCode, 4, failed.stdout)
+    const {error} = jsonOf(failed) as {error: {message: string; code: string}}
+    t.is(error.code, code)
+    t.true(error.message.includes(says), error.message)
+    t.deepEqual(await readdir(root).catch(() => []), [])
+  }
+})
+
+test('an imported data set that was cut later is refused', async (t) => {
+  const folder = await ownData(t)
+  const root = join(folder, 'root')
+  await succeeding(t, importing(folder, root))
+  await writeFile(join(root, 'own', 'detected.safetensors'), 'x')
+  const failed = await runCli(['data', 'stats', '--data-root', root, '--dataset', 'own', '--json'])
+  t.is(failed.exitCode, 4)
+  t.like(jsonOf(failed), {error: {code: 'E_IMPORT'}})
+})
+
+/** The golden data in every form that can be imported. */
+async function ownData(t: ExecutionContext): Promise<string> {
+  const folder = await temporaryFolder(t)
+  await execa(python, [join(pythonFixtures, 'export_own.py'), join(golden, 'data-root'), folder])
+  return folder
+}
+
+function importing(folder: string, root: string, features = join(folder, 'detected.tsv')): string[] {
+  return ['data', 'import', '--annotations', join(folder, 'own.jsonl'), '--features', features, '-o', root]
+}
+
+async function succeeding(t: ExecutionContext, args: readonly string[]): Promise<object> {
+  const run = await runCli([...args, '--json'], {timeoutMs: 110_000})
+  t.is(run.exitCode, 0, run.stdout + run.stderr)
+  return jsonOf(run) as object
+}
