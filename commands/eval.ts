@@ -30,7 +30,7 @@ export default class Eval extends BaseCommand<typeof Eval> {
     }),
     split: Flags.string({
       default: 'val',
-      helpValue: 'val|testA|testB|train',
+      helpValue: 'val|testA|testB|test|train',
       description: 'Split to evaluate.',
     }),
     'batch-size': Flags.integer({
