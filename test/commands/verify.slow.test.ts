@@ -8,7 +8,7 @@ import {hostileCases, isAsDemanded} from '../helpers/verify-cases.js'
 const madeFolder = emptyFolder()
 
 for (const hostile of hostileCases) {
-  test(`vilbert-ts verify: ${hostile.id} (${hostile.kind}) ends in ${hostile.must}`, async (t) => {
+  test.serial(`vilbert-ts verify: ${hostile.id} (${hostile.kind}) ends in ${hostile.must}`, async (t) => {
     const cwd = emptyFolder()
     const startedMs = performance.now()
     const result = await runCli(
