@@ -1,4 +1,4 @@
-import {Flags} from '@oclif/core'
+import {Errors, Flags} from '@oclif/core'
 import {BaseCommand} from '../src/base-command.js'
 import {configFlags, configSourceFlags} from '../src/config/flags.js'
 import {dataFields} from '../src/config/data.js'
@@ -32,6 +32,7 @@ export default class Predict extends BaseCommand<typeof Predict> {
       aliases: ['text'],
       helpValue: 'TEXT',
       description: 'What to look for (can be given again).',
+      parse: (phrase) => Promise.resolve(notEmpty(phrase)),
     }),
     'top-k': Flags.integer({default: 5, min: 1, description: 'Boxes to show, best first.'}),
   }
@@ -65,4 +66,12 @@ export default class Predict extends BaseCommand<typeof Predict> {
     ])
     this.log(table([['region', 'x1 y1 x2 y2', 'score'], ...rows]))
   }
+}
+
+function notEmpty(phrase: string): string {
+  if (phrase.trim() !== '') return phrase
+  throw new Errors.CLIError('--phrase is empty.', {
+    exit: 2,
+    suggestions: ['Say in words which object is meant, e.g. --phrase "man in red".'],
+  })
 }

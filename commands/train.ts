@@ -83,8 +83,9 @@ export default class Train extends BaseCommand<typeof Train> {
 
 /** What a user who stopped a run wants to know: that nothing is lost, and how to go on. */
 function stoppedRun(outputDir: string | null, error: unknown): unknown {
-  // A state that could not be saved is worse news than the interruption.
-  if (error instanceof BridgeCancelledError && error.cause instanceof VilbertError) return error.cause
+  const cause = error instanceof BridgeCancelledError ? error.cause : undefined
+  // A state that could not be saved is worse news than the interruption, which may be the cause as well.
+  if (cause instanceof VilbertError && !(cause instanceof InterruptedError)) return cause
   if (outputDir === null || !existsSync(join(outputDir, 'states'))) return error
   return new InterruptedError(`Stopped in order; the state of the last step is saved in ${outputDir}.`, {
     next: `Go on with \`vilbert-ts train --resume ${outputDir}\`.`,

@@ -23,6 +23,7 @@ import {
   type TrainResult,
 } from './model/events.js'
 import {resolveModel, type ModelSource} from './model/model-source.js'
+import {resultsFile} from './model/results-file.js'
 import {Run} from './model/run.js'
 import {codeFingerprint} from './run/fingerprint.js'
 import {noteResume, writeRunFile, type RunDescription} from './run/run-file.js'
@@ -149,6 +150,7 @@ export class Vilbert implements AsyncDisposable {
       {
         ...(await resolveModel(model)),
         detectedFile: prepared.detectedFile,
+        detectedLmdb: prepared.detectedLmdb,
         vocabulary: vocabularyPath(),
         imageId: image,
         phrases,
@@ -204,6 +206,7 @@ export class Vilbert implements AsyncDisposable {
 
   async *#evaluate(options: EvaluateOptions): AsyncGenerator<EvaluateEvent, EvaluateResult, void> {
     const {model, data, split, batchSize = 32, results, logits = false, ablate, signal} = options
+    const rowsFile = results === undefined ? null : resultsFile(results)
     const resolved = await resolveModel(model)
     const prepared = await prepare(data, {annotated: split === 'train', signal})
     requireSplit(prepared, split)
@@ -213,7 +216,7 @@ export class Vilbert implements AsyncDisposable {
       vocabulary: vocabularyPath(),
       split,
       batchSize,
-      resultsFile: results === undefined ? null : resolve(results),
+      resultsFile: rowsFile,
       includeLogits: logits,
       ablate: ablate ?? null,
     }

@@ -60,12 +60,9 @@ class ReferringDataset:
         expressions: list[Expression],
         detected: RegionStore,
         annotated: RegionStore | None,
-        expressions_path: str,
     ) -> None:
         if not expressions:
-            raise DataError(
-                f"{expressions_path} has no expressions in split '{split}'.", "Choose another --split."
-            )
+            raise DataError(f"The split '{split}' has no expressions.", "Choose another --split.")
         self.split = split
         self.expressions = expressions
         self._detected = detected
@@ -74,7 +71,7 @@ class ReferringDataset:
             for store in filter(None, (detected, annotated)):
                 if image_id not in store:
                     raise DataError(
-                        f"Image {image_id} of split '{split}' has no region features in {store.path}."
+                        f"Image {image_id} of split '{split}' has no region features in {store.source}."
                     )
 
     def __len__(self) -> int:
@@ -222,9 +219,9 @@ def groups_of_similar_length(rows: Sequence[int], region_counts: Sequence[int]) 
 
 
 @lru_cache(maxsize=4)
-def open_regions(path: str) -> RegionStore:
-    """A region store, opened once."""
-    return RegionStore(path)
+def open_regions(path: str, source: str) -> RegionStore:
+    """A region store, opened once; `source` is the LMDB that it was made of."""
+    return RegionStore(path, source)
 
 
 @lru_cache(maxsize=1)
@@ -244,14 +241,13 @@ def open_split(
 ) -> ReferringDataset:
     """Opens a split of the trusted forms, or only its first `limit` expressions.
 
-    `data` is `{"expressionsFile", "detectedFile", "annotatedFile"}`.
+    `data` is `{"expressionsFile", "detectedFile", "annotatedFile", "detectedLmdb", "annotatedLmdb"}`.
     """
     refs = _read_expressions(data["expressionsFile"])["refs"]
     expressions = list(_expressions_of(refs, split, open_tokenizer(vocabulary_path)))[:limit]
-    annotated = open_regions(data["annotatedFile"]) if split == "train" else None
-    return ReferringDataset(
-        split, expressions, open_regions(data["detectedFile"]), annotated, data["expressionsFile"]
-    )
+    detected = open_regions(data["detectedFile"], data["detectedLmdb"])
+    annotated = open_regions(data["annotatedFile"], data["annotatedLmdb"]) if split == "train" else None
+    return ReferringDataset(split, expressions, detected, annotated)
 
 
 def _expressions_of(

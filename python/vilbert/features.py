@@ -23,13 +23,13 @@ class ImageRegions:
 
 
 class RegionStore:
-    """Regions by image id, read where they lie in the file."""
+    """Regions by image id, read where they lie in the file; `source` is the LMDB that it was made of."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, source: str) -> None:
         tensors, metadata = open_safetensors(path)
         if metadata.get("schema") != SCHEMA:
             raise DataError(f"{path} is not a region store of this version.", "Delete it; it is made again.")
-        self.path = path
+        self.source = source
         self._features = tensors["features"]
         self._boxes = tensors["boxes"]
         self._sizes = tensors["image_sizes"]
@@ -48,7 +48,7 @@ class RegionStore:
         row = self._row.get(image_id)
         if row is None:
             raise DataError(
-                f"Image {image_id} has no region features in {self.path}.",
+                f"Image {image_id} has no region features in {self.source}.",
                 "Check the image id, or add its features to the LMDB.",
             )
         first, last = self._first_region[row], self._first_region[row + 1]

@@ -54,12 +54,6 @@ class RunFolder:
     def __init__(self, path: str, keep: int) -> None:
         self.path = Path(path)
         self._keep = keep
-        try:
-            self._states.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"The folder {path} cannot be made: {error.strerror}.", "Choose another --output-dir."
-            ) from error
         remove_leftovers(path)
         for unfinished in self._states.glob(".*"):
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -88,7 +82,7 @@ class RunFolder:
         self._prune(snapshot.state)
 
     def _write(self, folder: Path, snapshot: Snapshot) -> None:
-        folder.mkdir()
+        folder.mkdir(parents=True)
         self._write_weights(folder, "weights", snapshot.weights, snapshot.sidecar)
         if snapshot.averages is not None:
             self._write_weights(folder, "averages", snapshot.averages, snapshot.sidecar)
@@ -102,7 +96,7 @@ class RunFolder:
 
     def _publish(self, state: Path, name: str) -> None:
         source = "averages" if (state / "averages.pdparams").exists() else "weights"
-        for ending in (".pdparams", ".json"):
+        for ending in (".json", ".pdparams"):  # weights never lack their description
             target = self.path / f"{name}{ending}"
             link = target.with_name(f".{target.name}.link")
             link.unlink(missing_ok=True)
@@ -185,6 +179,7 @@ class MetricsLog:
 
     def __init__(self, path: Path, *, step: int = 0, epochs: int = 0) -> None:
         """Starts the log, or goes on with an older one, cut back to where the run resumes."""
+        make_folder(path.parent)
         kept = list(_lines_up_to(path, step, epochs)) if step > 0 and path.exists() else []
         with atomic_file(str(path)) as file:
             file.write("".join(kept).encode())
@@ -198,6 +193,16 @@ class MetricsLog:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+
+def make_folder(path: Path) -> None:
+    """Makes the folder of a run; only once nothing else can be wrong with the run, so that no empty one stays."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {path} cannot be made: {error.strerror}.", "Choose another --output-dir."
+        ) from error
 
 
 def _lines_up_to(path: Path, step: int, epochs: int) -> Iterator[str]:
