@@ -57,7 +57,7 @@ async function* compare(
   {a, b, data: given = {}, split = 'val', batchSize, onPrepareProgress, signal}: CompareOptions,
 ): AsyncGenerator<EvaluationProgress, ComparedRuns, void> {
   const runs = {a: resolve(a), b: resolve(b)}
-  const data = await dataOf(isFile(runs.a) && !isFile(runs.b) ? runs.b : runs.a, given)
+  const data = await dataOf(isResultFile(runs.a) && !isResultFile(runs.b) ? runs.b : runs.a, given)
   const prepared = await prepareFor(data, signal, onPrepareProgress)
   chosenSplits(prepared, [split])
   const world = await openWorld(data.dataRoot, prepared)
@@ -90,13 +90,18 @@ async function* answers(
   vilbert: Vilbert,
   {run, world, split, ...options}: AnswerOptions,
 ): AsyncGenerator<EvaluationProgress, readonly Judged[], void> {
-  if (isFile(run)) return judgeRows(world, split, await readResultRows(run), run)
+  if (isResultFile(run)) return judgeRows(world, split, await readResultRows(run), run)
   const {rows, file} = yield* evaluation(vilbert, {runFolder: run, split, ...options})
   return judgeRows(world, split, rows, file)
 }
 
-function isFile(path: string): boolean {
-  return existsSync(path) && statSync(path).isFile()
+/** Runs are folders; a file that is missing should not be called one. */
+function isResultFile(path: string): boolean {
+  return path.endsWith('.json') ? !isFolder(path) : existsSync(path) && !isFolder(path)
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, {throwIfNoEntry: false})?.isDirectory() === true
 }
 
 /** Short names that differ. */

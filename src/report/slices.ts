@@ -20,8 +20,8 @@ export type Slices = {
   readonly words: readonly Slice[]
 }
 
-const lengths = ['1 word', '2 words', '3 words', '4 words', '5 words', '6–8 words', '9 words or more']
-const sizes = ['under 2 %', '2–5 %', '5–10 %', '10–20 %', '20–40 %', '40 % or more']
+const lengths = ['1 word', '2 words', '3 words', '4 words', '5 words', '6 to 8 words', '9 words or more']
+const sizes = ['under 2 %', '2 to 5 %', '5 to 10 %', '10 to 20 %', '20 to 40 %', '40 % or more']
 const sizeBounds = [0.02, 0.05, 0.1, 0.2, 0.4]
 const rivalNames = ['0', '1', '2', '3', '4', '5 or more']
 
@@ -70,7 +70,7 @@ function inOrder(slices: Slice[], names: readonly string[]): readonly Slice[] {
 
 function lengthName(count: number): string {
   if (count <= 5) return lengths[Math.max(count, 1) - 1] ?? ''
-  return count <= 8 ? '6–8 words' : '9 words or more'
+  return count <= 8 ? '6 to 8 words' : '9 words or more'
 }
 
 function sizeName(share: number): string {

@@ -73,7 +73,7 @@ function endings(splits: readonly SplitNumbers[]): Html {
       Each sentence counts once, for the first of these that holds.
     </p>
     ${stackedBars({
-      id: 'endings',
+      id: 'outcomes',
       title: 'How the answers ended',
       description: splits.map(describeEndings).join(' '),
       parts: outcomes.map((outcome, index) => ({
