@@ -150,7 +150,7 @@ export class Vilbert implements AsyncDisposable {
       {
         ...(await resolveModel(model)),
         detectedFile: prepared.detectedFile,
-        detectedLmdb: prepared.detectedLmdb,
+        detectedSource: prepared.detectedSource,
         vocabulary: vocabularyPath(),
         imageId: image,
         phrases,

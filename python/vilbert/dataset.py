@@ -241,12 +241,12 @@ def open_split(
 ) -> ReferringDataset:
     """Opens a split of the trusted forms, or only its first `limit` expressions.
 
-    `data` is `{"expressionsFile", "detectedFile", "annotatedFile", "detectedLmdb", "annotatedLmdb"}`.
+    `data` is `{"expressionsFile", "detectedFile", "annotatedFile", "detectedSource", "annotatedSource"}`.
     """
     refs = _read_expressions(data["expressionsFile"])["refs"]
     expressions = list(_expressions_of(refs, split, open_tokenizer(vocabulary_path)))[:limit]
-    detected = open_regions(data["detectedFile"], data["detectedLmdb"])
-    annotated = open_regions(data["annotatedFile"], data["annotatedLmdb"]) if split == "train" else None
+    detected = open_regions(data["detectedFile"], data["detectedSource"])
+    annotated = open_regions(data["annotatedFile"], data["annotatedSource"]) if split == "train" else None
     return ReferringDataset(split, expressions, detected, annotated)
 
 

@@ -18,7 +18,7 @@ from vilbert.session import open_model
 def predict(request: dict[str, Any]) -> dict[str, Any]:
     """Ranks the regions of an image of the data set for each of `phrases`.
 
-    Request: `config`, `weights` (tensor index), `detectedFile` and the `detectedLmdb` it is of, `vocabulary`, `imageId`,
+    Request: `config`, `weights` (tensor index), `detectedFile` and the `detectedSource` it is of, `vocabulary`, `imageId`,
     `phrases`, `topK`.
     """
     for phrase in request["phrases"]:
@@ -26,7 +26,7 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
             raise ConfigError(
                 "The phrase is empty.", "Say in words which object is meant, e.g. --phrase 'man in red'."
             )
-    regions = open_regions(request["detectedFile"], request["detectedLmdb"])[request["imageId"]]
+    regions = open_regions(request["detectedFile"], request["detectedSource"])[request["imageId"]]
     model = open_model(request["config"], request["weights"])
     token_ids = open_tokenizer(request["vocabulary"]).encode(request["phrases"])
     with paddle.no_grad():

@@ -38,9 +38,9 @@ export type PreparedData = {
   readonly expressionsFile: string
   readonly detectedFile: string
   readonly annotatedFile: string | null
-  /** The LMDBs that those two were made of: what messages name, because nobody knows the files of a cache. */
-  readonly detectedLmdb: string
-  readonly annotatedLmdb: string
+  /** What those two were made of, such as an LMDB: messages name it, because nobody knows the files of a cache. */
+  readonly detectedSource: string
+  readonly annotatedSource: string
   /** Counts of every split the data set has. */
   readonly splits: Readonly<Record<string, SplitCounts>>
   /** Changes with the content of any of the files. */
@@ -130,8 +130,8 @@ async function prepareIn(
     expressionsFile: join(folder, `expressions-${dataset}-${splitBy}-${expressionsKey}.json`),
     detectedFile: store('detected', keys.detected),
     annotatedFile: keys.annotated === undefined ? null : store('annotated', keys.annotated),
-    detectedLmdb: layout.detectedLmdb,
-    annotatedLmdb: layout.annotatedLmdb,
+    detectedSource: layout.detectedLmdb,
+    annotatedSource: layout.annotatedLmdb,
     fingerprint,
   }
   const receiptFile = join(folder, `prepared-${dataset}-${splitBy}-${fingerprint}.json`)

@@ -1,6 +1,7 @@
 import {execFileSync} from 'node:child_process'
 import {availableParallelism} from 'node:os'
 import {fileURLToPath} from 'node:url'
+import {measureEvaluations} from './evaluation.js'
 import {measureLatencies, type Latencies} from './latency.js'
 import {measureStarts} from './start.js'
 import {measureTransfers} from './transfer.js'
@@ -18,6 +19,7 @@ if (availableParallelism() > 1) {
 }
 await printTransfers()
 await printStarts()
+await printEvaluations()
 
 /** A process keeps the core that it is started on, so each measurement has a process of its own. */
 function pinnedLatencies(pythonCore: number): Latencies {
@@ -61,6 +63,18 @@ async function printStarts(): Promise<void> {
   print(`  python -c "import paddle"       ${importPaddleMs.toFixed(0).padStart(6)}`)
   print(`  first answered call with Paddle ${firstCallWithPaddleMs.toFixed(0).padStart(6)}`)
   goal('with Paddle / python -c "import paddle"', firstCallWithPaddleMs / importPaddleMs, '≤', 1.15)
+}
+
+async function printEvaluations(): Promise<void> {
+  const {expressions, pythonMs, bridgeMs, pythonOwnMs, bridgeOwnMs} = await measureEvaluations()
+  print(`\nA whole evaluation of ${expressions} expressions (ms, from the start of Python to its end)`)
+  print(
+    `  pure Python          ${pythonMs.toFixed(0).padStart(6)}   the evaluation alone ${pythonOwnMs.toFixed(0)}`,
+  )
+  print(
+    `  through this bridge  ${bridgeMs.toFixed(0).padStart(6)}   the evaluation alone ${bridgeOwnMs.toFixed(0)}`,
+  )
+  goal('through the bridge / pure Python', bridgeMs / pythonMs, '≤', 1.02)
 }
 
 function goal(what: string, value: number, relation: '≤' | '≥', limit: number): void {

@@ -52,6 +52,7 @@ export async function openImported(dataRoot: string, annotated: boolean): Promis
   const {fingerprint, splits} = read.data
   return {
     ...{dataset: ownDataset, splitBy: ownDataset, expressionsFile, detectedFile},
+    ...{detectedSource: detectedFile, annotatedSource: annotatedFile},
     ...{annotatedFile: annotated ? annotatedFile : null, splits, fingerprint},
   }
 }
