@@ -3,6 +3,7 @@ import {mkdir, readFile, stat} from 'node:fs/promises'
 import {join, relative} from 'node:path'
 import {z} from 'zod'
 import type {PreparedData} from '../data/prepare.js'
+import {DataError, printable} from '../errors.js'
 import {readOwnJson, sha256File, writeFileAtomic} from '../files.js'
 import type {Vilbert} from '../vilbert.js'
 import {parseResultRows, type ResultRow} from './result-rows.js'
@@ -67,7 +68,7 @@ export async function* evaluation(
   if (cached !== undefined && known.success && isOf(known.data, current, prepared.fingerprint, cached)) {
     return {rows: parseResultRows(cached, file), file, checkpoint: withoutTime(current)}
   }
-  await mkdir(folder, {recursive: true})
+  await makeFolder(folder)
   yield* vilbertEvaluation(vilbert, {checkpoint, file, data, split, batchSize, signal})
   const text = await readFile(file, 'utf8')
   const key: Key = {
@@ -78,6 +79,18 @@ export async function* evaluation(
   }
   await writeFileAtomic(keyFile, `${JSON.stringify(key, null, 2)}\n`)
   return {rows: parseResultRows(text, file), file, checkpoint: withoutTime(current)}
+}
+
+/** Answers are kept beside the checkpoint that they are of. */
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, {recursive: true}).catch((cause: unknown) => {
+    const reason = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
+    throw new DataError(`The folder ${printable(folder, 300)} cannot be made${reason}.`, {
+      code: 'E_OUTPUT',
+      next: 'Copy the run to where you may write: its answers are kept there.',
+      cause,
+    })
+  })
 }
 
 async function* vilbertEvaluation(

@@ -1,7 +1,8 @@
 import type {ExpressionRef} from '../data/expressions.js'
+import type {Box} from '../data/overlap.js'
 import {DataError, printable} from '../errors.js'
 import {judge, type Outcome} from './outcome.js'
-import {minOverlap, overlap, type Box} from './overlap.js'
+import {minOverlap, overlap} from './overlap.js'
 import type {ResultRow} from './result-rows.js'
 import type {World} from './world.js'
 

@@ -1,4 +1,5 @@
-import {minOverlap, overlap, type Box} from './overlap.js'
+import type {Box} from '../data/overlap.js'
+import {minOverlap, overlap} from './overlap.js'
 import type {AnnotatedObject} from './world.js'
 
 /** How an answer can end; exactly one applies, the first in this order. */

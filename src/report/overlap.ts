@@ -1,5 +1,4 @@
-/** x1, y1, x2, y2 in pixels. */
-export type Box = readonly [number, number, number, number]
+import type {Box} from '../data/overlap.js'
 
 /** A region counts as right when its IoU with the box that is meant is above this. */
 export const minOverlap = 0.5
@@ -16,6 +15,6 @@ export function overlap(a: Box, b: Box): number {
 }
 
 /** Pixels that a box covers; one that ends where it starts covers one. */
-export function area([x1, y1, x2, y2]: Box): number {
+function area([x1, y1, x2, y2]: Box): number {
   return (x2 - x1 + 1) * (y2 - y1 + 1)
 }

@@ -22,7 +22,7 @@ export const wordGroups: Readonly<Record<string, readonly string[]>> = {
       'darkest light lighter lightest closer farther farthest furthest highest lowest fat skinny most least',
     ),
   ],
-  order: words('first second third fourth fifth last 1st 2nd 3rd 4th 5th one two three four five'),
+  order: words('first second third fourth fifth last 1st 2nd 3rd 4th 5th two three four five'),
   colour: [
     ...words(
       'red orange yellow green blue purple violet pink brown black white grey gray beige tan gold silver',

@@ -2,11 +2,12 @@ import {readFile} from 'node:fs/promises'
 import {z} from 'zod'
 import {datasetLayout} from '../data/datasets.js'
 import type {ExpressionRef} from '../data/expressions.js'
+import type {Box} from '../data/overlap.js'
 import type {PreparedData} from '../data/prepare.js'
+import {readRegionBoxes} from '../data/region-boxes.js'
+import {DataError, printable} from '../errors.js'
 import {FileSource} from '../formats/byte-source.js'
 import {readInstances} from '../formats/instances.js'
-import type {Box} from './overlap.js'
-import {readRegionBoxes, type RegionBoxes} from './region-boxes.js'
 
 /** An annotated object of an image, referred to or not. */
 export type AnnotatedObject = {readonly annId: number; readonly categoryId: number; readonly box: Box}
@@ -21,7 +22,8 @@ export type World = {
   readonly images: ReadonlyMap<number, WorldImage>
   /** Names by id. */
   readonly categories: ReadonlyMap<number, string>
-  readonly regionsOf: RegionBoxes
+  /** Boxes of an image's regions as the model sees them in evaluation; the first is the whole image. */
+  readonly regionsOf: (imageId: number) => readonly Box[]
   readonly objectsOf: (imageId: number) => readonly AnnotatedObject[]
 }
 
@@ -59,8 +61,25 @@ export async function openWorld(dataRoot: string, prepared: PreparedData): Promi
     refs: known.refs,
     images: new Map(known.images.map(({id, ...image}) => [id, image])),
     categories: new Map(known.categories.map(({id, name}) => [id, name])),
-    regionsOf: readRegionBoxes(detectedFile),
+    regionsOf: readRegions(detectedFile),
     objectsOf: (imageId) => objects.get(imageId) ?? [],
+  }
+}
+
+/** Of an image's regions, the model sees so many, the one of the whole image included. */
+const maxRegions = 100
+
+function readRegions(detectedFile: string): World['regionsOf'] {
+  const images = readRegionBoxes(detectedFile)
+  return (imageId) => {
+    const boxes = images.get(imageId)?.boxes
+    if (boxes === undefined) {
+      throw new DataError(`Image ${imageId} has no regions in ${printable(detectedFile, 300)}.`)
+    }
+    const edge = (region: number, index: number): number => boxes[4 * region + index] ?? 0
+    return Array.from({length: Math.min(boxes.length / 4, maxRegions)}, (_, region): Box => {
+      return [edge(region, 0), edge(region, 1), edge(region, 2), edge(region, 3)]
+    })
   }
 }
 

@@ -1,6 +1,4 @@
-import {mkdir} from 'node:fs/promises'
-import {dirname, resolve} from 'node:path'
-import {writeFileAtomic} from '../files.js'
+import {writeOutput} from '../data/write-output.js'
 import type {ComparedRuns} from './compare-runs.js'
 import {comparePage, shownChanges} from './html/compare-page.js'
 import {reportPage, shownSentences} from './html/report-page.js'
@@ -22,7 +20,10 @@ export type PageOptions = {
 
 const galleryDefault = 40
 
-/** Writes the page of a measured run: one file below 5 MB that opens from disk and loads nothing. */
+/**
+ * Writes the page of a measured run: one file below 5 MB that opens from disk and loads nothing.
+ * @throws DataError E_OUTPUT where it cannot be written
+ */
 export async function writeReportPage(run: MeasuredRun, options: PageOptions): Promise<void> {
   const shown = shownSentences(run, options.gallery ?? galleryDefault)
   const pictures = await picturesOf(
@@ -30,7 +31,7 @@ export async function writeReportPage(run: MeasuredRun, options: PageOptions): P
     shown.map(({sentence}) => sentence.imageId),
     options,
   )
-  await write(options.output, reportPage(run, shown, pictures))
+  await writeOutput(options.output, reportPage(run, shown, pictures))
 }
 
 /** Writes the page of a comparison, of the same kind. */
@@ -41,7 +42,7 @@ export async function writeComparePage(compared: ComparedRuns, options: PageOpti
     shown.map(({a}) => a.imageId),
     options,
   )
-  await write(options.output, comparePage(compared, shown, pictures))
+  await writeOutput(options.output, comparePage(compared, shown, pictures))
 }
 
 async function picturesOf(
@@ -55,10 +56,4 @@ async function picturesOf(
     python,
     signal,
   })
-}
-
-async function write(output: string, page: string): Promise<void> {
-  const path = resolve(output)
-  await mkdir(dirname(path), {recursive: true})
-  await writeFileAtomic(path, page)
 }

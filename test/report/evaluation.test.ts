@@ -85,6 +85,8 @@ test('what is no run, no split to look at, or no file of these data is said in a
   await writeFile(join(folder, 'best.pdparams'), 'not read')
   await fails(['report', folder, '--split', 'train', ...data], 3, /annotated boxes among the proposals/)
   await fails(['report', folder, '--split', 'testC', ...data], 4, /split "testC" .* has no refs/)
+  await writeFile(join(folder, 'eval'), 'in the way')
+  await fails(['report', folder, ...data], 4, /The folder .*eval cannot be made \(EEXIST\)/)
   await fails(compare, 4, /rows\.json is not a result file: it cannot be read \(ENOENT\)/)
   await writeFile(results, '[{"id": 1, "target": -1, "IOU": 0}]')
   await fails(compare, 4, /is not a result file: row 0, target: /)
@@ -114,6 +116,17 @@ test('result files of eval can be compared without a run, and equal ones do not 
     results,
   ])
   t.is(evaluated.exitCode, 0, evaluated.stderr)
+  const nowhere = await runCli([
+    'compare',
+    results,
+    results,
+    '--data-root',
+    dataRoot,
+    '--html',
+    '/nowhere/at/all.html',
+  ])
+  t.is(nowhere.exitCode, 4)
+  t.regex(nowhere.stderr, /The file \/nowhere\/at\/all\.html cannot be written \(ENOENT\)/)
   const compared = await runCli(['compare', results, results, '--data-root', dataRoot, '--json'])
   t.like(jsonOf(compared), {
     schema: 'vilbert-ts/compare@1',

@@ -1,4 +1,4 @@
-import type {Box} from '../overlap.js'
+import type {Box} from '../../data/overlap.js'
 import type {Pictures} from '../pictures.js'
 import type {WorldImage} from '../world.js'
 import {html, trusted, type Html} from './html.js'
