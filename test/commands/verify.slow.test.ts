@@ -6,6 +6,8 @@ import type {CliResult} from '../helpers/cli.js'
 import {emptyFolder, filesBelow, pathOfCase} from '../helpers/hostile.js'
 import {hostileCases, isAsDemanded} from '../helpers/verify-cases.js'
 
+/** Times mean something only where nothing else runs; the readers' own are held by the tests in one process. */
+const isQuiet = process.env['VILBERT_TS_QUIET_MACHINE'] === '1'
 const madeFolder = emptyFolder()
 
 for (const hostile of hostileCases) {
@@ -15,7 +17,7 @@ for (const hostile of hostileCases) {
     const {result, tookMs} = await quickest(async () =>
       runCli(args, {cwd, env: {VILBERT_TS_PYTHON: '/bin/false'}}),
     )
-    t.true(tookMs < 2000)
+    if (isQuiet) t.true(tookMs < 2000)
     const [found] = jsonOf(result) as Verification[]
     t.is(isAsDemanded(hostile, found), undefined)
     t.is(result.exitCode, found?.ok === true ? 0 : 4)
