@@ -142,10 +142,12 @@ class RunFolder:
             raise CheckpointError(f"{self.path} has no best state to resume.", "Use --resume last.")
         return read_state(folder)
 
-    def clear(self) -> None:
-        """Forgets the states, because a new run takes the folder."""
+    def forget_after(self, saved: SavedState | None) -> None:
+        """Gives up the states that came after `saved`, or all for None: from there the run goes another way, and a
+        state of the way that was given up must not pass for its newest."""
         for folder in self._folders():
-            shutil.rmtree(folder, ignore_errors=True)
+            if saved is None or folder.name > saved.folder.name:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def state_name(step: int, epochs: int) -> str:

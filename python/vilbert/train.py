@@ -98,6 +98,8 @@ class TrainingRun:
         self._resumed_step = self.step
         self._started = time.perf_counter()
         self._stopped_early: str | None = None
+        # Only now, with everything checked, is anything of an earlier run given up.
+        self.folder.forget_after(saved)
         log = self.folder.path / "metrics.jsonl"
         self.metrics = MetricsLog(log, step=self.step, epochs=len(self.epochs))
 
@@ -109,7 +111,6 @@ class TrainingRun:
                 f"{self.folder.path} already holds a training run.",
                 "Go on with it by --resume last, choose another --output-dir, or pass --overwrite.",
             )
-        self.folder.clear()
         return None
 
     def _restore(self, saved: SavedState) -> None:
@@ -171,7 +172,8 @@ class TrainingRun:
             expressions += len(rows)
             seconds = time.perf_counter() - since
             is_save_due = self.spec.save_every_steps and self.step % self.spec.save_every_steps == 0
-            if seconds > EVENT_SECONDS or is_save_due or self._is_time_up():
+            is_time_up = self._is_time_up()
+            if seconds > EVENT_SECONDS or is_save_due or is_time_up:
                 yield self._report(steps, expressions / seconds)
                 steps, expressions, since = [], 0, time.perf_counter()
             if is_save_due:

@@ -137,6 +137,38 @@ def test_a_run_in_the_folder_is_not_overwritten_by_accident(golden: Golden, tmp_
         finish(train(request(golden, tmp_path)))
 
 
+def test_a_refused_run_leaves_the_old_one_alone(golden: Golden, tmp_path: Path) -> None:
+    finish(train(request(golden, tmp_path)))
+    before, log = weights(tmp_path), (tmp_path / "metrics.jsonl").read_text()
+    with pytest.raises(ConfigError):
+        finish(train({**request(golden, tmp_path, freeze=["nothing.of.this.name"]), "overwrite": True}))
+    assert largest_difference(before, weights(tmp_path)) == 0
+    assert (tmp_path / "metrics.jsonl").read_text() == log
+
+
+def test_going_on_from_the_best_state_gives_up_what_came_after_it(golden: Golden, tmp_path: Path) -> None:
+    start = request(golden, tmp_path, epochs=4, lr=1e-9, headLr=1e-9)
+    finish(train(start))
+    straight = weights(tmp_path)
+    best = RunFolder(str(tmp_path), keep=1).load("best")
+    assert best.state["step"] == 8
+    work = train({**start, "resume": "best", "training": {**start["training"], "saveEverySteps": 1}})
+    assert next(work)["resumedStep"] == 8
+    next(work)
+    work.close()
+    assert 8 < RunFolder(str(tmp_path), keep=1).load("last").state["step"] < 32
+    finish(train({**start, "resume": "last"}))
+    assert largest_difference(straight, weights(tmp_path)) == 0
+    assert len(losses(tmp_path)) == 32
+
+
+def test_a_time_limit_holds_for_steps_of_any_length(golden: Golden, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("vilbert.train.EVENT_SECONDS", -1.0)
+    _, result = finish(train(request(golden, tmp_path, epochs=100, timeLimitMinutes=1e-9)))
+    assert result["stoppedEarly"] == "time limit"
+    assert result["steps"] == 1
+
+
 def test_a_fraction_takes_that_share_and_limit_the_first_ones(golden: Golden, tmp_path: Path) -> None:
     events, _ = finish(train(request(golden, tmp_path / "fraction", fraction=0.5)))
     assert events[0]["trainExpressions"] == 29
