@@ -92,12 +92,12 @@ class TrainingRun:
         self.epochs: list[dict[str, Any]] = []
         self.best: dict[str, Any] | None = None
         self.seconds_before = 0.0  # that the run took before it was resumed
+        self._stopped_early: str | None = None
         if saved is not None:
             self._restore(saved)
         self._saved_at = (self.step, len(self.epochs)) if saved is not None else None
         self._resumed_step = self.step
         self._started = time.perf_counter()
-        self._stopped_early: str | None = None
         # Only now, with everything checked, is anything of an earlier run given up.
         self.folder.forget_after(saved)
         log = self.folder.path / "metrics.jsonl"
@@ -126,6 +126,7 @@ class TrainingRun:
         self.optimizer.restore(saved.optimizer)
         if self.average is not None and saved.averages is not None:
             self.average.restore(TensorFile(saved.averages))
+        self._stop_if_patience_is_over()
 
     @property
     def is_epoch_end(self) -> bool:
@@ -246,18 +247,18 @@ class TrainingRun:
         self.epochs.append(event)
         if is_best:
             self.best = {"step": self.step, "epochs": epoch, "valAccuracy": accuracy}
-        if self._is_patience_over():
-            self._stopped_early = "no better validation"
+        self._stop_if_patience_is_over()
         self.metrics.write([event])
         self._save(is_best=is_best)
         return event
 
-    def _is_patience_over(self) -> bool:
+    def _stop_if_patience_is_over(self) -> None:
         if self.spec.patience is None or self.best is None:
-            return False
+            return
         validated = [event for event in self.epochs if event["valAccuracy"] is not None]
         since_best = [event for event in validated if event["epoch"] > self.best["epochs"]]
-        return len(since_best) >= self.spec.patience
+        if len(since_best) >= self.spec.patience:
+            self._stopped_early = "no better validation"
 
     def _validate(self) -> Generator[dict[str, Any], None, float | None]:
         if self.validation is None:

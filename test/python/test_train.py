@@ -103,6 +103,16 @@ def test_patience_ends_a_run_that_gets_no_better(golden: Golden, tmp_path: Path)
     assert result["best"]["epoch"] == 1
 
 
+def test_a_run_that_patience_ended_stays_ended_when_resumed(golden: Golden, tmp_path: Path) -> None:
+    impatient = request(golden, tmp_path, epochs=20, lr=1e-9, headLr=1e-9, patience=2)
+    finish(train(impatient))
+    before = weights(tmp_path)
+    _, result = finish(train({**impatient, "resume": "last"}))
+    assert result["stoppedEarly"] == "no better validation"
+    assert result["epochs"] == 3
+    assert largest_difference(before, weights(tmp_path)) == 0
+
+
 def test_a_time_limit_ends_a_run_in_order(golden: Golden, tmp_path: Path) -> None:
     _, result = finish(train(request(golden, tmp_path, epochs=100, timeLimitMinutes=1e-9)))
     assert result["stoppedEarly"] == "time limit"
