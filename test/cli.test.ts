@@ -43,6 +43,22 @@ test('--verbose adds the code, stacks and the Python traceback', async (t) => {
   t.regex(stderr, /----- Python traceback -----\nTraceback \(most recent call last\):\n {2}line 1\n$/)
 })
 
+test('without --verbose a mistake in Python shows our own frames, with it all of them', async (t) => {
+  const {stderr} = await finished(misbehave('--how', 'own'))
+  t.regex(stderr, /----- Python traceback \(all of it with --verbose\) -----\n {2}File "train\.py", line 7/)
+  t.false(stderr.includes('all frames'))
+  const verbose = await finished(misbehave('--how', 'own', '--verbose'))
+  t.true(verbose.stderr.includes('all frames'))
+})
+
+test('a Python that ended shows its last lines, control characters escaped; with --verbose all that was kept', async (t) => {
+  const {stderr} = await finished(misbehave('--how', 'crash'))
+  t.regex(stderr, /----- Last lines of Python -----\nline 12 \\u\{1b\}\[2J\n/)
+  t.false(stderr.includes('line 11 '))
+  const verbose = await finished(misbehave('--how', 'crash', '--verbose'))
+  t.true(verbose.stderr.includes('line 0 '))
+})
+
 test('a mistake of ours exits with 1 and says so', async (t) => {
   const {stderr, exitCode} = await finished(misbehave('--how', 'bug'))
   t.is(exitCode, 1)

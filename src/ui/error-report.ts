@@ -36,14 +36,15 @@ export function reportError(error: unknown): ErrorReport {
 /** Writes a failure for people: a sentence, its causes, the next step; with `verbose` stacks and tracebacks too. */
 export function errorText(error: unknown, options: {readonly verbose: boolean}): string {
   const report = reportError(error)
-  const causes = causesOf(error).filter((cause) => addsTo(report.message, cause))
+  const causes = causesOf(error)
   const lines = [`Error: ${report.message}`]
-  for (const cause of causes) lines.push(`Cause: ${errorMessage(cause)}`)
+  for (const cause of causes.filter((each) => addsTo(report.message, each)))
+    lines.push(`Cause: ${errorMessage(cause)}`)
   if (report.next !== undefined) lines.push(`Next: ${report.next}`)
   if (options.verbose) {
     lines.push(`Code: ${report.code} (exit code ${report.exitCode})`)
     for (const each of [error, ...causes]) lines.push(...traces(each))
-  }
+  } else lines.push(...whatPythonLeft(error))
   return `${lines.join('\n')}\n`
 }
 
@@ -84,8 +85,39 @@ function errorMessage(error: unknown): string {
 function traces(error: unknown): string[] {
   const lines: string[] = []
   if (error instanceof Error && error.stack !== undefined) lines.push('', error.stack)
-  const traceback =
-    typeof error === 'object' && error !== null && 'traceback' in error ? error.traceback : undefined
-  if (typeof traceback === 'string') lines.push('----- Python traceback -----', traceback.trimEnd())
-  return lines
+  return [
+    ...lines,
+    ...section('Python traceback', textIn(error, 'traceback')),
+    ...processTraces(error, Infinity),
+  ]
+}
+
+/** Of a mistake in Python (not in the user's files) the part in our own code; of a lost Python its last words. */
+function whatPythonLeft(error: unknown): string[] {
+  return [
+    ...section('Python traceback (all of it with --verbose)', textIn(error, 'ownTraceback')),
+    ...processTraces(error, LAST_LINES),
+  ]
+}
+
+const LAST_LINES = 8
+
+/** What a Python that ended or hung has left. */
+function processTraces(error: unknown, maxLines: number): string[] {
+  const lastLines = textIn(error, 'stderrTail').trimEnd().split('\n').slice(-maxLines).join('\n')
+  return [
+    ...section('Last lines of Python', lastLines),
+    ...section('Where Python stood', textIn(error, 'pythonStack')),
+  ]
+}
+
+/** Python's text may hold anything; what would steer the terminal is escaped. */
+function section(title: string, text: string): string[] {
+  const lines = text.trimEnd().split('\n')
+  return text.trim() === '' ? [] : [`----- ${title} -----`, ...lines.map((line) => printable(line, 1000))]
+}
+
+function textIn(error: unknown, key: string): string {
+  const value: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, key) : undefined
+  return typeof value === 'string' ? value : ''
 }

@@ -23,6 +23,15 @@ class Misbehave extends BaseCommand<typeof Misbehave> {
         })
         throw new DataError('Python failed.', {cause})
       }
+      case 'crash':
+        throw Object.assign(new DataError('Python ended.'), {
+          stderrTail: Array.from({length: 20}, (_, line) => `line ${line} \u001b[2J`).join('\n'),
+        })
+      case 'own':
+        throw Object.assign(new DataError('Python raised KeyError.'), {
+          traceback: 'all frames',
+          ownTraceback: '  File "train.py", line 7, in train\nKeyError',
+        })
       case 'bug':
         throw new TypeError('x is not a function')
       case 'wait':
