@@ -62,7 +62,7 @@ def handle(text: str) -> str:
         raise SystemExit(0) from None
     except BaseException as error:  # noqa: BLE001
         try:
-            return encode({"ok": False, "error": _describe(error)})
+            return encode({"ok": False, "error": describe(error)})
         except BaseException:  # noqa: BLE001
             return '{"ok":false,"error":{"type":"Exception","message":"an error that cannot be described"}}'
 
@@ -103,11 +103,11 @@ def _hello(_request: dict[str, Any]) -> dict[str, object]:
 
 
 def _call(request: dict[str, Any]) -> object:
-    return _resolve(request["fn"])(request["request"])
+    return resolve(request["fn"])(request["request"])
 
 
 def _open(request: dict[str, Any]) -> int:
-    function = _resolve(request["fn"])
+    function = resolve(request["fn"])
     events = function(request["request"])
     if not hasattr(events, "__next__"):
         raise TypeError(f"{request['fn']} is not a generator function: call it instead of streaming it")
@@ -150,12 +150,14 @@ _OPERATIONS: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
-def _resolve(name: str) -> Callable[[object], Any]:
+def resolve(name: str) -> Callable[[object], Any]:
+    """Find an entry point by its address."""
     module, _, function = name.partition(":")
     return getattr(importlib.import_module(module), function)
 
 
-def _describe(error: BaseException) -> dict[str, object]:
+def describe(error: BaseException) -> dict[str, object]:
+    """Put an exception into the form in which it crosses to Node."""
     simple = (str, int, float, bool, type(None))
     attributes = getattr(error, "__dict__", {})
     return {

@@ -11,8 +11,9 @@ import numpy as np
 import paddle
 
 from vilbert.checkpoint import save_rows
-from vilbert.dataset import ReferringDataset, by_length, open_split, with_shuffled_phrases
+from vilbert.dataset import MAX_REGIONS, ReferringDataset, by_length, open_split, with_shuffled_phrases
 from vilbert.model import Vilbert
+from vilbert.parallel import ALONE, Processes, processes
 from vilbert.session import check_data_fit, open_model, to_inputs
 
 MIN_OVERLAP = 0.5  # a chosen region counts as right above this
@@ -42,9 +43,9 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
     model = open_model(request["config"], request["weights"])
     check_data_fit(model.config, dataset)
     ready = time.perf_counter()
-    judgements = yield from judge(model, dataset, request["batchSize"])
+    judgements = yield from judge(model, dataset, request["batchSize"], processes())
     seconds = time.perf_counter() - ready
-    if request.get("resultsFile"):
+    if request.get("resultsFile") and processes().is_first:
         save_rows(
             request["resultsFile"], result_rows(dataset, judgements, request.get("includeLogits", False))
         )
@@ -62,17 +63,41 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
 
 
 def judge(
-    model: Vilbert, dataset: ReferringDataset, batch_size: int
+    model: Vilbert, dataset: ReferringDataset, batch_size: int, together: Processes = ALONE
 ) -> Generator[dict[str, Any], None, list[Judgement]]:
-    """Runs the model over a split in batches of similar length; answers are in data order."""
+    """Runs the model over a split in batches of similar length; answers are in data order.
+
+    Several processes deal the batches out among them, so each number is the one that a single process gets. They
+    yield in step: after each of their turns.
+    """
     judgements: dict[int, Judgement] = {}
     reported = time.perf_counter()
-    for rows in by_length(dataset, batch_size):
-        judgements.update(_judge_batch(model, dataset, rows))
-        if time.perf_counter() - reported > PROGRESS_SECONDS:
+    batches = by_length(dataset, batch_size)
+    for first in range(0, len(batches), together.count):
+        for rows in batches[first + together.rank : first + together.rank + 1]:
+            judgements.update(_judge_batch(model, dataset, rows))
+        if together.count > 1 or time.perf_counter() - reported > PROGRESS_SECONDS:
             reported = time.perf_counter()
-            yield {"type": "progress", "done": len(judgements), "total": len(dataset)}
-    return [judgements[row] for row in range(len(dataset))]
+            done = sum(len(rows) for rows in batches[: first + together.count])
+            yield {"type": "progress", "done": done, "total": len(dataset)}
+    return _gather(judgements, dataset, together)
+
+
+def _gather(
+    judgements: dict[int, Judgement], dataset: ReferringDataset, together: Processes
+) -> list[Judgement]:
+    if together.count == 1:
+        return [judgements[row] for row in range(len(dataset))]
+    figures = np.zeros((len(dataset), 3), np.float64)
+    logits = np.zeros((len(dataset), MAX_REGIONS), np.float32)
+    for row, own in judgements.items():
+        figures[row] = (own.region, own.overlap, own.loss)
+        logits[row, : len(own.logits)] = own.logits
+    figures, logits = together.sum_arrays(figures), together.sum_arrays(logits)
+    return [
+        Judgement(int(region), overlap, loss, logits[row, : dataset.region_count(row)])
+        for row, (region, overlap, loss) in enumerate(figures.tolist())
+    ]
 
 
 def _judge_batch(model: Vilbert, dataset: ReferringDataset, rows: list[int]) -> dict[int, Judgement]:

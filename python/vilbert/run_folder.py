@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,13 @@ class SavedState:
 class RunFolder:
     """Writes and reads the states of one run."""
 
-    def __init__(self, path: str, keep: int) -> None:
+    def __init__(self, path: str, keep: int, *, is_ours: bool = True) -> None:
+        """Opens the folder; only if it `is_ours` (and not another process's) is anything in it changed."""
         self.path = Path(path)
         self._keep = keep
+        self._is_ours = is_ours
+        if not is_ours:
+            return
         remove_leftovers(path)
         for unfinished in self._states.glob(".*"):
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -69,16 +74,17 @@ class RunFolder:
         try:
             self._write(unfinished, snapshot)
             unfinished.replace(finished)
-        except OSError as error:
+            sync_folder(self._states)
+            for name in ("last", "best") if is_best else ("last",):
+                self._publish(finished, name)
+        except (OSError, CheckpointError) as error:
+            reason = getattr(error.__cause__ or error, "strerror", None) or error
             raise CheckpointError(
-                f"The state of step {snapshot.step} cannot be saved in {self.path}: {error.strerror or error}.",
-                "The last saved state is whole. Make room and go on with --resume.",
+                f"The state of step {snapshot.step} cannot be saved in {self.path}: {reason}.",
+                f"The state before is whole. Make room and go on with `vilbert-ts train --resume {self.path}`.",
             ) from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-        sync_folder(self._states)
-        for name in ("last", "best") if is_best else ("last",):
-            self._publish(finished, name)
         self._prune(snapshot.state)
 
     def _write(self, folder: Path, snapshot: Snapshot) -> None:
@@ -96,19 +102,16 @@ class RunFolder:
 
     def _publish(self, state: Path, name: str) -> None:
         source = "averages" if (state / "averages.pdparams").exists() else "weights"
-        for ending in (".json", ".pdparams"):  # weights never lack their description
-            target = self.path / f"{name}{ending}"
-            link = target.with_name(f".{target.name}.link")
-            link.unlink(missing_ok=True)
-            if ending == ".json":  # it names the file beside it
-                described = json.loads((state / f"{source}.json").read_text(encoding="utf-8"))
-                save_json(str(target), {**described, "file": f"{name}.pdparams"})
-                continue
-            try:
-                os.link(state / f"{source}{ending}", link)
-            except OSError:  # a file system without hard links
-                shutil.copyfile(state / f"{source}{ending}", link)
+        target = self.path / f"{name}.pdparams"
+        link = target.with_name(f".{target.name}.link")
+        try:
+            _link(state / f"{source}.pdparams", link)
+            described = json.loads((state / f"{source}.json").read_text(encoding="utf-8"))
+            # It names the file beside it, and comes first: weights never lack their description.
+            save_json(str(self.path / f"{name}.json"), {**described, "file": target.name})
             link.replace(target)
+        finally:
+            link.unlink(missing_ok=True)
         sync_folder(self.path)
 
     def _prune(self, state: dict[str, Any]) -> None:
@@ -145,9 +148,17 @@ class RunFolder:
     def forget_after(self, saved: SavedState | None) -> None:
         """Gives up the states that came after `saved`, or all for None: from there the run goes another way, and a
         state of the way that was given up must not pass for its newest."""
-        for folder in self._folders():
+        for folder in self._folders() if self._is_ours else []:
             if saved is None or folder.name > saved.folder.name:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _link(source: Path, link: Path) -> None:
+    link.unlink(missing_ok=True)
+    try:
+        os.link(source, link)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, link)
 
 
 def state_name(step: int, epochs: int) -> str:
@@ -179,22 +190,32 @@ def _index(sidecar: Path) -> dict[str, Any]:
 class MetricsLog:
     """metrics.jsonl: a line for every step and every epoch."""
 
-    def __init__(self, path: Path, *, step: int = 0, epochs: int = 0) -> None:
-        """Starts the log, or goes on with an older one, cut back to where the run resumes."""
-        make_folder(path.parent)
-        kept = list(_lines_up_to(path, step, epochs)) if step > 0 and path.exists() else []
-        with atomic_file(str(path)) as file:
-            file.write("".join(kept).encode())
-        self._file = path.open("a", encoding="utf-8")
+    def __init__(self, path: Path | None, *, step: int = 0, epochs: int = 0) -> None:
+        """Starts the log, or goes on with an older one, cut back to where the run resumes; None writes nothing."""
+        self.has_failed = False  # then a state must not go beyond what is logged
+        if path is not None:
+            make_folder(path.parent)
+            kept = list(_lines_up_to(path, step, epochs)) if step > 0 and path.exists() else []
+            with atomic_file(str(path)) as file:
+                file.write("".join(kept).encode())
+        self._file = (path or Path(os.devnull)).open("a", encoding="utf-8")
 
     def write(self, events: list[dict[str, Any]]) -> None:
         """Appends the events and hands them to the system."""
-        self._file.writelines(json.dumps(event) + "\n" for event in events)
-        self._file.flush()
+        try:
+            self._file.writelines(json.dumps(event) + "\n" for event in events)
+            self._file.flush()
+        except OSError as error:
+            self.has_failed = True
+            raise CheckpointError(
+                f"{self._file.name} cannot be written: {error.strerror or error}.",
+                "The last saved state is whole. Make room and go on with --resume.",
+            ) from error
 
     def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Closes the file; what could not be written was told before."""
+        with suppress(OSError):
+            self._file.close()
 
 
 def make_folder(path: Path) -> None:

@@ -23,12 +23,14 @@ from vilbert.errors import ConfigError, DivergedError
 from vilbert.evaluate import MIN_OVERLAP, judge
 from vilbert.model import Vilbert, unused_prefixes
 from vilbert.optim import Optimizer, Rates, Schedule
+from vilbert.parallel import processes
 from vilbert.run_folder import MetricsLog, RunFolder, SavedState, Snapshot
 from vilbert.session import build_model, check_data_fit, to_inputs
 from vilbert.tensors import TensorFile
 from vilbert.training_spec import TrainingSpec
 
 EVENT_SECONDS = 0.2  # steps of a small model take milliseconds: one event covers those of this time
+REPORT, TIME_IS_UP = 1, 2  # what the first process wishes of all after a step
 
 
 @stops_at_events
@@ -64,6 +66,7 @@ class TrainingRun:
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.spec = spec = TrainingSpec.from_json(request["training"])
+        self.processes = processes()
         config = ModelConfig.from_json(request["config"])
         self._config_json = request["config"]
         self._data_fingerprint = request["data"]["fingerprint"]
@@ -73,7 +76,7 @@ class TrainingRun:
             self.examples = with_fraction(self.examples, spec.fraction, spec.seed)
         self.validation = open_split(data, "val", vocabulary, spec.limit) if "val" in data["splits"] else None
         check_data_fit(config, self.examples)
-        self.folder = RunFolder(spec.output_dir, spec.keep)
+        self.folder = RunFolder(spec.output_dir, spec.keep, is_ours=self.processes.is_first)
         saved = self._saved_state(request)
         weights = request["weights"] if saved is None else saved.weights
         self.model = build_model(spec.model_config(config), weights, spec.seed)
@@ -81,6 +84,7 @@ class TrainingRun:
         self.optimizer = Optimizer(
             trained, recipe=spec.recipe, weight_decay=spec.weight_decay, clip_value=spec.clip
         )
+        self._trained = [parameter for _, parameter in trained]
         self.average = None if spec.ema is None else MovingAverage(trained, spec.ema)
         self.steps_per_epoch = -(-len(self.examples) // spec.batch_size)
         self.total_steps = min(self.steps_per_epoch * spec.epochs, spec.max_steps or 2**62)
@@ -93,14 +97,16 @@ class TrainingRun:
         self.best: dict[str, Any] | None = None
         self.seconds_before = 0.0  # that the run took before it was resumed
         self._stopped_early: str | None = None
+        self._is_whole = True  # not while a step changes weights, moments and averages one by one
         if saved is not None:
             self._restore(saved)
         self._saved_at = (self.step, len(self.epochs)) if saved is not None else None
         self._resumed_step = self.step
         self._started = time.perf_counter()
-        # Only now, with everything checked, is anything of an earlier run given up.
+        # Only now, with everything checked and read, is anything of an earlier run given up.
+        self.processes.wait_for_all()
         self.folder.forget_after(saved)
-        log = self.folder.path / "metrics.jsonl"
+        log = self.folder.path / "metrics.jsonl" if self.processes.is_first else None
         self.metrics = MetricsLog(log, step=self.step, epochs=len(self.epochs))
 
     def _saved_state(self, request: dict[str, Any]) -> SavedState | None:
@@ -169,54 +175,61 @@ class TrainingRun:
         for rows in list(in_order(order, self.spec.batch_size))[taken:]:
             if self.is_finished:
                 break
-            steps.append(self._take_step(epoch, rows))
+            step, wish = self._take_step(epoch, rows, since)
+            steps.append(step)
             expressions += len(rows)
-            seconds = time.perf_counter() - since
             is_save_due = self.spec.save_every_steps and self.step % self.spec.save_every_steps == 0
-            is_time_up = self._is_time_up()
-            if seconds > EVENT_SECONDS or is_save_due or is_time_up:
-                yield self._report(steps, expressions / seconds)
+            if wish == TIME_IS_UP:
+                self._stopped_early = "time limit"
+            if wish or is_save_due:
+                yield self._report(steps, expressions / (time.perf_counter() - since))
                 steps, expressions, since = [], 0, time.perf_counter()
             if is_save_due:
                 self._save(is_best=False)
         if steps:
             yield self._report(steps, expressions / (time.perf_counter() - since))
 
-    def _is_time_up(self) -> bool:
-        limit = self.spec.time_limit_minutes
-        if limit is not None and time.perf_counter() - self._started > 60 * limit:
-            self._stopped_early = "time limit"
-        return self._stopped_early is not None
+    def _wish(self, since: float) -> int:
+        """What is due by the clock, which only that of the first process may tell."""
+        now, limit = time.perf_counter(), self.spec.time_limit_minutes
+        if limit is not None and now - self._started > 60 * limit:
+            return TIME_IS_UP
+        return REPORT if now - since > EVENT_SECONDS else 0
 
-    def _take_step(self, epoch: int, rows: Sequence[int]) -> dict[str, Any]:
-        self.step += 1
-        paddle.seed(step_seed(self.spec.seed, self.step))
+    def _take_step(self, epoch: int, rows: Sequence[int], since: float) -> tuple[dict[str, Any], int]:
+        step = self.step + 1
+        paddle.seed(step_seed(self.spec.seed, step, self.processes.rank))
         self.model.train()
         loss = 0.0
         for part in in_order(rows, self.spec.batch_size // self.spec.grad_accumulation):
+            part = self.processes.share(part, [self.examples.region_count(row) for row in part])
             counts = [self.examples.region_count(row) for row in part]
             for group in groups_of_similar_length(part, counts):
                 group_loss = summed_loss(self.model, self.examples.batch(group)) / len(rows)
                 group_loss.backward()
                 loss += float(group_loss)
+        loss, wish = self.processes.add_up(self._trained, loss, self._wish(since))
         if not math.isfinite(loss):
             raise DivergedError(
-                self._divergence(loss, rows), "Try a lower --lr, or clip gradients with --clip."
+                self._divergence(step, loss, rows), "Try a lower --lr, or clip gradients with --clip."
             )
-        factor = self.schedule.factor(self.step)
+        factor = self.schedule.factor(step)
         rates = Rates(body=self.spec.lr * factor, head=self.spec.head_lr * factor)
+        self._is_whole = False
         self.optimizer.step(rates)
         if self.average is not None:
             self.average.update()
-        return {
+        self.step, self._is_whole = step, True
+        event = {
             "type": "step",
-            "step": self.step,
+            "step": step,
             "epoch": epoch,
             "loss": loss,
             "lr": {"body": rates.body, "head": rates.head},
         }
+        return event, wish
 
-    def _divergence(self, loss: float, rows: Sequence[int]) -> str:
+    def _divergence(self, step: int, loss: float, rows: Sequence[int]) -> str:
         shown = ", ".join(str(self.examples.expressions[row].sent_id) for row in rows[:5])
         more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
         good = (
@@ -224,7 +237,7 @@ class TrainingRun:
             if self._saved_at
             else "no state was saved before"
         )
-        return f"The loss became {loss} at step {self.step} (sentences {shown}{more}); {good}."
+        return f"The loss became {loss} at step {step} (sentences {shown}{more}); {good}."
 
     def _report(self, steps: list[dict[str, Any]], expressions_per_second: float) -> dict[str, Any]:
         self.metrics.write(steps)
@@ -270,7 +283,7 @@ class TrainingRun:
 
     def _judge(self, validation: ReferringDataset) -> Generator[dict[str, Any], None, float]:
         self.model.eval()
-        judging = judge(self.model, validation, self.spec.eval_batch_size)
+        judging = judge(self.model, validation, self.spec.eval_batch_size, self.processes)
         while True:
             try:
                 progress = next(judging)
@@ -279,11 +292,16 @@ class TrainingRun:
             yield {**progress, "type": "validation"}
 
     def save_if_moved(self) -> None:
-        """Saves the state unless it is on disk already."""
+        """Saves the state unless it is on disk already, or something failed half-way through it or its log."""
+        if not self._is_whole or self.metrics.has_failed:
+            return
         if self._saved_at != (self.step, len(self.epochs)):
             self._save(is_best=False)
 
     def _save(self, *, is_best: bool) -> None:
+        self._saved_at = (self.step, len(self.epochs))
+        if not self.processes.is_first:
+            return
         averages = None
         if self.average is not None:
             averages = {**dict(parameter_values(self.model)), **dict(self.average.arrays())}.items()
@@ -303,7 +321,6 @@ class TrainingRun:
             sidecar=self._sidecar(),
         )
         self.folder.save(snapshot, is_best=is_best)
-        self._saved_at = (self.step, len(self.epochs))
 
     def _sidecar(self) -> dict[str, Any]:
         return {
@@ -391,6 +408,7 @@ def epoch_order(count: int, spec: TrainingSpec, epoch: int) -> list[int]:
     return random.permutation(count).tolist()
 
 
-def step_seed(seed: int, step: int) -> int:
+def step_seed(seed: int, step: int, rank: int = 0) -> int:
     """Seed of a step's dropout; it depends on nothing else, so a resumed run needs no stored state."""
-    return int(np.random.SeedSequence([seed, step, 0x0D0D]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    entropy = [seed, step, 0x0D0D, *([rank] if rank > 0 else [])]
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))

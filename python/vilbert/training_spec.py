@@ -39,6 +39,8 @@ class TrainingSpec:
     save_every_steps: int | None = None  # beside the save after each epoch
     keep: int = 1  # states to resume from, the newest first; that of the best is kept, too
     time_limit_minutes: float | None = None
+    nproc: int = 1  # told for the record, as are the devices: the launcher has started them
+    devices: str | None = None
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainingSpec:
