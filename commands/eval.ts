@@ -3,6 +3,7 @@ import {BaseCommand} from '../src/base-command.js'
 import {configFlags, configSourceFlags} from '../src/config/flags.js'
 import {dataFields} from '../src/config/data.js'
 import {loadConfig} from '../src/config/load.js'
+import {scoringFields} from '../src/config/precision.js'
 import {GateError} from '../src/errors.js'
 import type {EvaluateResult} from '../src/model/events.js'
 import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
@@ -22,6 +23,7 @@ export default class Eval extends BaseCommand<typeof Eval> {
   static override flags = {
     ...configSourceFlags,
     ...configFlags(dataFields),
+    ...configFlags(scoringFields),
     'from-pretrained': Flags.string({
       required: true,
       aliases: ['from', 'weights'],
@@ -39,11 +41,6 @@ export default class Eval extends BaseCommand<typeof Eval> {
       aliases: ['batch'],
       description: 'Expressions at once.',
     }),
-    precision: Flags.option({
-      options: ['fp32'] as const,
-      default: 'fp32' as const,
-      description: 'Number format.',
-    })(),
     results: Flags.string({
       helpValue: 'FILE',
       description: 'Write a row for each sentence: [{id, target, IOU}].',
@@ -70,6 +67,7 @@ export default class Eval extends BaseCommand<typeof Eval> {
       set,
       python,
       split,
+      precision,
       results,
       logits,
       ablate,
@@ -85,6 +83,7 @@ export default class Eval extends BaseCommand<typeof Eval> {
       data: {...data, dataRoot: requiredDataRoot(data), onPrepareProgress: preparing.update},
       split,
       batchSize,
+      precision,
       results,
       logits,
       ablate,

@@ -3,6 +3,7 @@ import {BaseCommand} from '../src/base-command.js'
 import {configFlags, configSourceFlags} from '../src/config/flags.js'
 import {dataFields} from '../src/config/data.js'
 import {loadConfig} from '../src/config/load.js'
+import {scoringFields} from '../src/config/precision.js'
 import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
 import {prepareBar} from '../src/ui/prepare-bar.js'
 import {table} from '../src/ui/table.js'
@@ -18,6 +19,7 @@ export default class Predict extends BaseCommand<typeof Predict> {
   static override flags = {
     ...configSourceFlags,
     ...configFlags(dataFields),
+    ...configFlags(scoringFields),
     'from-pretrained': Flags.string({
       required: true,
       aliases: ['from', 'weights'],
@@ -38,7 +40,7 @@ export default class Predict extends BaseCommand<typeof Predict> {
   }
 
   async run(): Promise<Prediction | Prediction[]> {
-    const {config: file, set, python, image, phrase: phrases, 'top-k': topK, ...flags} = this.flags
+    const {config: file, set, python, image, phrase: phrases, 'top-k': topK, precision, ...flags} = this.flags
     const {model, data} = await loadConfig({file, set, flags})
     const preparing = prepareBar(this.progressBar.bind(this))
     await using vilbert = await Vilbert.open({python})
@@ -49,6 +51,7 @@ export default class Predict extends BaseCommand<typeof Predict> {
         image,
         phrases,
         topK,
+        precision,
         signal: this.interrupt,
       })
       .finally(preparing.stop)

@@ -4,6 +4,7 @@ import {z} from 'zod'
 import {Bridge} from './bridge/bridge.js'
 import {findPython} from './bridge/python-environment.js'
 import type {DataConfig} from './config/data.js'
+import type {Precision} from './config/precision.js'
 import type {TrainingConfig} from './config/training.js'
 import type {ModelConfig} from './config/model.js'
 import {ConfigError} from './errors.js'
@@ -64,6 +65,8 @@ export type EvaluateOptions = {
   readonly split: string
   /** Expressions at once. @default 32 */
   readonly batchSize?: number | undefined
+  /** @default 'fp32' */
+  readonly precision?: Precision | undefined
   /** File for one row per sentence, `[{id, target, IOU}]`. */
   readonly results?: string | undefined
   /** `text` gives each image a phrase of another image: what is left is not read but guessed. */
@@ -81,6 +84,8 @@ export type PredictOptions = {
   readonly phrases: readonly string[]
   /** @default 5 */
   readonly topK?: number | undefined
+  /** @default 'fp32' */
+  readonly precision?: Precision | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -101,6 +106,9 @@ export type Prediction = {
   readonly image: number
   readonly phrase: string
   readonly regions: readonly RankedRegion[]
+  readonly precision: 'fp32' | 'bf16'
+  /** The code that computed it. */
+  readonly engine: string
 }
 
 /** A step can take long on a big model; it is not cut in half before this, so that its checkpoint is whole. */
@@ -143,7 +151,8 @@ export class Vilbert implements AsyncDisposable {
   }
 
   /** Ranks the regions of an image for each phrase. */
-  async predict({model, data, image, phrases, topK = 5, signal}: PredictOptions): Promise<Prediction[]> {
+  async predict(options: PredictOptions): Promise<Prediction[]> {
+    const {model, data, image, phrases, topK = 5, precision = 'fp32', signal} = options
     const prepared = await prepare(data, {annotated: false, signal})
     const reply = await this.#bridge.call(
       'vilbert.predict:predict',
@@ -155,10 +164,12 @@ export class Vilbert implements AsyncDisposable {
         imageId: image,
         phrases,
         topK,
+        precision,
       },
       {reply: predictReplySchema, signal},
     )
-    return reply.answers.map((answer) => ({image, ...answer}))
+    const {engine} = reply
+    return reply.answers.map((answer) => ({image, ...answer, precision: reply.precision, engine}))
   }
 
   /** Writes a small synthetic data root, see `vilbert-ts data synth`. */
@@ -206,6 +217,7 @@ export class Vilbert implements AsyncDisposable {
 
   async *#evaluate(options: EvaluateOptions): AsyncGenerator<EvaluateEvent, EvaluateResult, void> {
     const {model, data, split, batchSize = 32, results, logits = false, ablate, signal} = options
+    const {precision = 'fp32'} = options
     const rowsFile = results === undefined ? null : resultsFile(results)
     const resolved = await resolveModel(model)
     const prepared = await prepare(data, {annotated: split === 'train', signal})
@@ -216,6 +228,7 @@ export class Vilbert implements AsyncDisposable {
       vocabulary: vocabularyPath(),
       split,
       batchSize,
+      precision,
       resultsFile: rowsFile,
       includeLogits: logits,
       ablate: ablate ?? null,

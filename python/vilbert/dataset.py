@@ -127,6 +127,14 @@ class ReferringDataset:
             batch.region_counts.append(self._place_regions(batch, place, row, expression.box))
         return batch
 
+    def targets(self, row: int) -> np.ndarray:
+        """Overlap of each region with the box that is meant, (regions,) float32, without touching features."""
+        box = np.asarray(self.expressions[row].box, np.float64)
+        targets = np.concatenate([overlap(part.boxes, box) for part in self.regions(row)]).astype(np.float32)
+        if self.split == "train":
+            targets[targets < MIN_TRAINING_OVERLAP] = 0
+        return targets
+
     def _place_regions(self, batch: Batch, place: int, row: int, box: Sequence[float]) -> int:
         start = 0
         for part in self.regions(row):

@@ -29,6 +29,12 @@ class ConfigError(UserError):
     vilbert_kind = "config"
 
 
+class MachineError(UserError):
+    """This machine or its Python environment cannot do what was asked for."""
+
+    vilbert_kind = "environment"
+
+
 class DivergedError(UserError):
     """The loss is no number any more."""
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import paddle
 
 from vilbert.checkpoint import save_rows
 from vilbert.dataset import MAX_REGIONS, ReferringDataset, by_length, open_split, with_shuffled_phrases
-from vilbert.model import Vilbert
 from vilbert.parallel import ALONE, Processes, processes
-from vilbert.session import check_data_fit, open_model, to_inputs
+from vilbert.scorer import Scorer, open_scorer
+from vilbert.session import check_data_fit
 
 MIN_OVERLAP = 0.5  # a chosen region counts as right above this
 PROGRESS_SECONDS = 0.25
@@ -34,16 +33,16 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
     """Evaluates `weights` on `split` of `data`; yields progress, returns the figures.
 
     Request: `config`, `weights` (tensor index), `data`, `vocabulary`, `split`, `batchSize`, and optionally
-    `resultsFile` with `includeLogits`, and `ablate` to see what the model relies on.
+    `precision`, `resultsFile` with `includeLogits`, and `ablate` to see what the model relies on.
     """
     started = time.perf_counter()
     dataset = open_split(request["data"], request["split"], request["vocabulary"])
     if request.get("ablate") == "text":
         dataset = with_shuffled_phrases(dataset, seed=0)
-    model = open_model(request["config"], request["weights"])
-    check_data_fit(model.config, dataset)
+    scorer = open_scorer(request["config"], request["weights"], request.get("precision", "fp32"))
+    check_data_fit(scorer.config, dataset)
     ready = time.perf_counter()
-    judgements = yield from judge(model, dataset, request["batchSize"], processes())
+    judgements = yield from judge(scorer, dataset, request["batchSize"], processes())
     seconds = time.perf_counter() - ready
     if request.get("resultsFile") and processes().is_first:
         save_rows(
@@ -55,6 +54,8 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
         "correct": correct,
         "total": len(judgements),
         "split": request["split"],
+        "precision": scorer.precision,
+        "engine": scorer.engine,
         "meanBatchLoss": mean_batch_loss(judgements, request["batchSize"]),
         "secondsTotal": time.perf_counter() - started,
         "secondsCompute": seconds,
@@ -63,9 +64,9 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
 
 
 def judge(
-    model: Vilbert, dataset: ReferringDataset, batch_size: int, together: Processes = ALONE
+    scorer: Scorer, dataset: ReferringDataset, batch_size: int, together: Processes = ALONE
 ) -> Generator[dict[str, Any], None, list[Judgement]]:
-    """Runs the model over a split in batches of similar length; answers are in data order.
+    """Scores a split in batches of similar length; answers are in data order.
 
     Several processes deal the batches out among them, so each number is the one that a single process gets. They
     yield in step: after each of their turns.
@@ -75,7 +76,7 @@ def judge(
     batches = by_length(dataset, batch_size)
     for first in range(0, len(batches), together.count):
         for rows in batches[first + together.rank : first + together.rank + 1]:
-            judgements.update(_judge_batch(model, dataset, rows))
+            judgements.update(_judge_batch(scorer, dataset, rows))
         if together.count > 1 or time.perf_counter() - reported > PROGRESS_SECONDS:
             reported = time.perf_counter()
             done = sum(len(rows) for rows in batches[: first + together.count])
@@ -100,15 +101,12 @@ def _gather(
     ]
 
 
-def _judge_batch(model: Vilbert, dataset: ReferringDataset, rows: list[int]) -> dict[int, Judgement]:
-    batch = dataset.batch(rows)
-    with paddle.no_grad():
-        logits = model.region_logits(to_inputs(batch)).numpy()  # (B, R)
+def _judge_batch(scorer: Scorer, dataset: ReferringDataset, rows: list[int]) -> dict[int, Judgement]:
     judged: dict[int, Judgement] = {}
-    for place, (row, count) in enumerate(zip(rows, batch.region_counts)):
-        real, targets = logits[place, :count], batch.targets[place, :count]
-        region = int(real.argmax())
-        judged[row] = Judgement(region, float(targets[region]), cross_entropy(real, targets), real.copy())
+    for row, logits in zip(rows, scorer.logits(dataset, rows)):
+        targets = dataset.targets(row)
+        region = int(logits.argmax())
+        judged[row] = Judgement(region, float(targets[region]), cross_entropy(logits, targets), logits)
     return judged
 
 

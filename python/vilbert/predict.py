@@ -5,33 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import paddle
 
-from vilbert.boxes import locations
-from vilbert.dataset import MAX_REGIONS, open_regions, open_tokenizer
+from vilbert.dataset import Expression, ReferringDataset, open_regions, open_tokenizer
 from vilbert.errors import ConfigError
-from vilbert.features import ImageRegions
-from vilbert.model import Inputs
-from vilbert.session import open_model
+from vilbert.features import RegionStore
+from vilbert.scorer import open_scorer
+from vilbert.session import check_data_fit
 
 
 def predict(request: dict[str, Any]) -> dict[str, Any]:
     """Ranks the regions of an image of the data set for each of `phrases`.
 
     Request: `config`, `weights` (tensor index), `detectedFile` and the `detectedSource` it is of, `vocabulary`, `imageId`,
-    `phrases`, `topK`.
+    `phrases`, `topK`, and optionally `precision`.
     """
     for phrase in request["phrases"]:
         if not phrase.strip():
             raise ConfigError(
                 "The phrase is empty.", "Say in words which object is meant, e.g. --phrase 'man in red'."
             )
-    regions = open_regions(request["detectedFile"], request["detectedSource"])[request["imageId"]]
-    model = open_model(request["config"], request["weights"])
-    token_ids = open_tokenizer(request["vocabulary"]).encode(request["phrases"])
-    with paddle.no_grad():
-        logits = [model.region_logits(_inputs(ids, regions)).numpy()[0] for ids in token_ids]
+    store = open_regions(request["detectedFile"], request["detectedSource"])
+    regions = store[request["imageId"]]
+    scorer = open_scorer(request["config"], request["weights"], request.get("precision", "fp32"))
+    asked = _asked(store, request)
+    check_data_fit(scorer.config, asked)
+    # One by one: an answer does not depend on what else is asked.
+    logits = [scorer.logits(asked, [row])[0] for row in range(len(asked))]
     return {
+        "precision": scorer.precision,
+        "engine": scorer.engine,
         "image": request["imageId"],
         "width": regions.width,
         "height": regions.height,
@@ -42,15 +44,20 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _inputs(token_ids: list[int], regions: ImageRegions) -> Inputs:
-    boxes = regions.boxes[:MAX_REGIONS]
-    places = locations(boxes, regions.width, regions.height)
-    places[0] = (0, 0, 1, 1, 1)
-    return Inputs(
-        tokens=paddle.to_tensor([token_ids]),
-        features=paddle.to_tensor(regions.features[:MAX_REGIONS][None]),
-        locations=paddle.to_tensor(places[None]),
-    )
+def _asked(store: RegionStore, request: dict[str, Any]) -> ReferringDataset:
+    token_ids = open_tokenizer(request["vocabulary"]).encode(request["phrases"])
+    expressions = [
+        Expression(
+            sent_id=-1,
+            ref_id=-1,
+            image_id=request["imageId"],
+            box=(0, 0, 0, 0),
+            text=text,
+            token_ids=tuple(ids),
+        )
+        for text, ids in zip(request["phrases"], token_ids)
+    ]
+    return ReferringDataset("asked", expressions, store, None)
 
 
 def ranked(boxes: np.ndarray, logits: np.ndarray, top_k: int) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from vilbert.model import Vilbert, unused_prefixes
 from vilbert.optim import Optimizer, Rates, Schedule
 from vilbert.parallel import processes
 from vilbert.run_folder import MetricsLog, RunFolder, SavedState, Snapshot
+from vilbert.scorer import StockScorer
 from vilbert.session import build_model, check_data_fit, to_inputs
 from vilbert.tensors import TensorFile
 from vilbert.training_spec import TrainingSpec
@@ -283,7 +284,7 @@ class TrainingRun:
 
     def _judge(self, validation: ReferringDataset) -> Generator[dict[str, Any], None, float]:
         self.model.eval()
-        judging = judge(self.model, validation, self.spec.eval_batch_size, self.processes)
+        judging = judge(StockScorer(self.model), validation, self.spec.eval_batch_size, self.processes)
         while True:
             try:
                 progress = next(judging)

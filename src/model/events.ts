@@ -1,6 +1,8 @@
 import {z} from 'zod'
 
 const count = z.int().min(0)
+/** With what was computed: the precision, and the code that did it. */
+const computedWith = {precision: z.enum(['fp32', 'bf16']), engine: z.string()}
 const rates = z.object({body: z.number(), head: z.number()})
 
 /** One optimizer step, as it is logged. */
@@ -65,6 +67,7 @@ export const evaluateResultSchema = z.object({
   correct: count,
   total: count,
   split: z.string(),
+  ...computedWith,
   /** Mean over batches, in data order, of the batch loss. */
   meanBatchLoss: z.number(),
   secondsTotal: z.number(),
@@ -83,6 +86,7 @@ const regionSchema = z.object({
 })
 
 export const predictReplySchema = z.object({
+  ...computedWith,
   image: count,
   width: count,
   height: count,

@@ -28,6 +28,8 @@ const figuresSchema = z.object({
   correct: z.number(),
   total: z.number(),
   split: z.string(),
+  precision: z.literal('fp32'),
+  engine: z.string(),
   meanBatchLoss: z.number(),
   secondsTotal: z.number(),
   expressionsPerSecond: z.number(),

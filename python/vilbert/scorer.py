@@ -1,0 +1,70 @@
+"""What gives regions their logits: the stock operators, or a faster engine that gives the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import paddle
+
+from vilbert.config import ModelConfig
+from vilbert.dataset import Batch, ReferringDataset
+from vilbert.errors import MachineError
+from vilbert.model import Vilbert
+from vilbert.session import open_model, to_inputs
+
+
+class Scorer(Protocol):
+    """Scores in two steps, so that a thread can assemble the next batch while this one is computed."""
+
+    engine: str  # which code computes, as the results say it
+    precision: str  # "fp32" or "bf16"
+    config: ModelConfig
+
+    def assemble(self, dataset: ReferringDataset, rows: Sequence[int]) -> Any:
+        """Numbers of a batch as this engine wants them: numpy alone, nothing of Paddle, so from any thread."""
+        ...
+
+    def score(self, assembled: Any) -> list[np.ndarray]:
+        """Logits of each example's real regions, (regions,) float32, in the order of the rows."""
+        ...
+
+    def logits(self, dataset: ReferringDataset, rows: Sequence[int]) -> list[np.ndarray]:
+        """Both steps at once."""
+        ...
+
+
+class StockScorer:
+    """The model as it is, on Paddle's own operators."""
+
+    engine = "stock"
+    precision = "fp32"
+
+    def __init__(self, model: Vilbert) -> None:
+        self._model = model
+        self.config = model.config
+
+    def assemble(self, dataset: ReferringDataset, rows: Sequence[int]) -> Batch:
+        """A batch padded to its longest example."""
+        return dataset.batch(rows)
+
+    def score(self, assembled: Batch) -> list[np.ndarray]:
+        """Logits of the real regions."""
+        with paddle.no_grad():
+            padded = self._model.region_logits(to_inputs(assembled)).numpy()  # (B, R)
+        return [logits[:count].copy() for logits, count in zip(padded, assembled.region_counts)]
+
+    def logits(self, dataset: ReferringDataset, rows: Sequence[int]) -> list[np.ndarray]:
+        """Both steps at once."""
+        return self.score(self.assemble(dataset, rows))
+
+
+def open_scorer(config: dict[str, Any], weights: dict[str, Any], precision: str = "fp32") -> Scorer:
+    """The fastest scorer of `precision` on this machine; `auto` takes the fastest precision, too.
+
+    Raises a MachineError for a precision that this machine cannot compute in.
+    """
+    if precision == "bf16":
+        raise MachineError("Nothing here computes in bf16.", "Use --precision fp32, or auto for the fastest.")
+    return StockScorer(open_model(config, weights))
