@@ -5,7 +5,8 @@ import {dataFields} from '../src/config/data.js'
 import {loadConfig} from '../src/config/load.js'
 import {scoringFields} from '../src/config/precision.js'
 import {GateError} from '../src/errors.js'
-import type {EvaluateResult} from '../src/model/events.js'
+import {readIdList} from '../src/data/id-list.js'
+import {ablations, type EvaluateResult} from '../src/model/events.js'
 import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
 import {prepareBar} from '../src/ui/prepare-bar.js'
 import {Vilbert} from '../src/vilbert.js'
@@ -50,9 +51,25 @@ export default class Eval extends BaseCommand<typeof Eval> {
       description: 'Add sent_id, ref_id and the logits of the regions to the rows.',
     }),
     ablate: Flags.option({
-      options: ['text'] as const,
+      options: ablations,
       description:
-        'Take something away to see what the model relies on: text exchanges phrases between images.',
+        'Take something away to see what the model relies on: text gives each image a phrase of another; image gives ' +
+        'it the features of another, with its own boxes; location tells of each box the place of another box of the ' +
+        'image; order shuffles the words.',
+    })(),
+    'ablate-seed': Flags.integer({
+      dependsOn: ['ablate'],
+      min: 0,
+      description: 'Seed of what --ablate puts in the place; none: 0.',
+    }),
+    exclude: Flags.string({
+      helpValue: 'FILE',
+      description: 'Leave out the sentences whose ids are in FILE, one a line.',
+    }),
+    'exclude-by': Flags.option({
+      options: ['sent', 'ref'] as const,
+      dependsOn: ['exclude'],
+      description: 'Whether those are sent_ids (when not said), or ref_ids of which all sentences go.',
     })(),
     'min-accuracy': Flags.custom<number>({
       helpValue: 'X',
@@ -71,9 +88,13 @@ export default class Eval extends BaseCommand<typeof Eval> {
       results,
       logits,
       ablate,
+      'ablate-seed': ablateSeed,
+      exclude: idFile,
+      'exclude-by': by = 'sent',
       'batch-size': batchSize,
       ...flags
     } = this.flags
+    const exclude = idFile === undefined ? undefined : {by, ids: await readIdList(idFile)}
     const {model, data} = await loadConfig({file, set, flags})
     const preparing = prepareBar(this.progressBar.bind(this))
     const bar = this.progressBar({label: `Evaluating ${split}`, unit: 'expressions'})
@@ -87,6 +108,8 @@ export default class Eval extends BaseCommand<typeof Eval> {
       results,
       logits,
       ablate,
+      ablateSeed,
+      exclude,
       signal: this.interrupt,
     })
     try {
@@ -103,12 +126,21 @@ export default class Eval extends BaseCommand<typeof Eval> {
 
   /** Shows the figures and holds them against the accuracy that was asked for. */
   #judge(result: EvaluateResult): EvaluateResult {
-    const {accuracy, correct, total, split, secondsTotal, expressionsPerSecond} = result
-    this.log(`${split}: accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total} sentences)`)
+    const {accuracy, correct, total, split, ablate, excluded, secondsTotal, expressionsPerSecond} = result
+    if (excluded !== null) this.#tellExcluded(excluded)
+    const what = ablate === null ? split : `${split} without its ${ablate}`
+    this.log(`${what}: accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total} sentences)`)
     this.log(`${secondsTotal.toFixed(1)} s, ${expressionsPerSecond.toFixed(0)} expressions/s`)
     const wanted = this.flags['min-accuracy']
     if (wanted !== undefined && !(accuracy >= wanted))
       throw new GateError(`Accuracy on ${split} is ${accuracy.toFixed(4)}, below the ${wanted} asked for.`)
     return result
+  }
+  #tellExcluded({by, expressions, unknownIds}: NonNullable<EvaluateResult['excluded']>): void {
+    this.note(`Left out ${expressions} sentences by their ${by}_id.`)
+    if (unknownIds.length === 0) return
+    const shown = unknownIds.slice(0, 5).join(', ')
+    const more = unknownIds.length > 5 ? ', …' : ''
+    this.warn(`The data have no ${by}_id ${shown}${more} (${unknownIds.length} of those to leave out).`)
   }
 }

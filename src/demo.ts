@@ -6,7 +6,7 @@ import {prepareData} from './data/prepare.js'
 import {GateError} from './errors.js'
 import type {TrainEvent} from './model/events.js'
 import {presetFile} from './presets.js'
-import type {Prediction, Vilbert} from './vilbert.js'
+import type {Prediction, TrainOptions, Vilbert} from './vilbert.js'
 
 export type DemoOptions = {
   /** Folder of the synthetic data root; an earlier demo's is made anew. */
@@ -17,6 +17,11 @@ export type DemoOptions = {
   readonly epochs: number
   readonly seed: number
   readonly signal?: AbortSignal | undefined
+}
+
+export type DemoTrainingOptions = Omit<DemoOptions, 'images'> & {
+  /** @default 'corrected' */
+  readonly recipe?: 'seed' | 'corrected'
 }
 
 export type DemoEvent =
@@ -56,7 +61,7 @@ export async function* demo(
   for await (const {done, total} of world) yield {type: 'pictures', done, total}
 
   yield {type: 'stage', stage: 'Training a small model from nothing'}
-  const run = vilbert.train(await trainOptions(options))
+  const run = vilbert.train(await demoTraining(options))
   for await (const event of run) yield event
   const {files} = await run.result()
   const model = {fromPretrained: files.best ?? files.last}
@@ -73,15 +78,22 @@ export async function* demo(
   return {dataRoot, outputDir, accuracy, shuffledAccuracy, predictions, secondsTotal}
 }
 
-/** A small model, and a recipe for training it in a minute. */
-async function trainOptions({dataRoot, outputDir, epochs, seed, signal}: DemoOptions) {
+/** A small model, and settings for training it in a minute. */
+export async function demoTraining({
+  dataRoot,
+  outputDir,
+  epochs,
+  seed,
+  recipe = 'corrected',
+  signal,
+}: DemoTrainingOptions): Promise<TrainOptions> {
   const {model, training} = await loadConfig({
     file: presetFile('tiny'),
     flags: {
       'output-dir': outputDir,
       'batch-size': 64,
       lr: 1e-3,
-      recipe: 'corrected',
+      recipe,
       dropout: 0,
       'decay-epochs': [Math.max(1, epochs - 2), Math.max(2, epochs - 1)],
       epochs,

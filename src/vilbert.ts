@@ -17,6 +17,7 @@ import {
   predictReplySchema,
   trainEventSchema,
   trainResultSchema,
+  type Ablation,
   type EvaluateEvent,
   type EvaluateResult,
   type RankedRegion,
@@ -69,12 +70,19 @@ export type EvaluateOptions = {
   readonly precision?: Precision | undefined
   /** File for one row per sentence, `[{id, target, IOU}]`. */
   readonly results?: string | undefined
-  /** `text` gives each image a phrase of another image: what is left is not read but guessed. */
-  readonly ablate?: 'text' | undefined
+  /** What to take away, to see what the model relies on. */
+  readonly ablate?: Ablation | undefined
+  /** Seed of what takes its place. @default 0 */
+  readonly ablateSeed?: number | undefined
+  /** Expressions to leave out: these sentence ids, or all sentences of these refs. */
+  readonly exclude?: Exclusion | undefined
   /** Whether the rows also hold sent_id, ref_id and the logits of the regions. @default false */
   readonly logits?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
+
+/** Ids of sentences or of refs. */
+export type Exclusion = {readonly by: 'sent' | 'ref'; readonly ids: readonly number[]}
 
 export type PredictOptions = {
   readonly model: ModelSource
@@ -216,8 +224,8 @@ export class Vilbert implements AsyncDisposable {
   }
 
   async *#evaluate(options: EvaluateOptions): AsyncGenerator<EvaluateEvent, EvaluateResult, void> {
-    const {model, data, split, batchSize = 32, results, logits = false, ablate, signal} = options
-    const {precision = 'fp32'} = options
+    const {model, data, split, batchSize = 32, results, logits = false, signal} = options
+    const {precision = 'fp32', ablate = null, ablateSeed = 0, exclude = null} = options
     const rowsFile = results === undefined ? null : resultsFile(results)
     const resolved = await resolveModel(model)
     const prepared = await prepare(data, {annotated: split === 'train', signal})
@@ -231,7 +239,9 @@ export class Vilbert implements AsyncDisposable {
       precision,
       resultsFile: rowsFile,
       includeLogits: logits,
-      ablate: ablate ?? null,
+      ablate,
+      ablateSeed,
+      exclude,
     }
     return yield* this.#bridge.stream('vilbert.evaluate:evaluate', request, {
       event: evaluateEventSchema,

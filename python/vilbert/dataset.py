@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -67,6 +66,8 @@ class ReferringDataset:
         self.expressions = expressions
         self._detected = detected
         self._annotated = annotated
+        self._donors: Mapping[int, int] = {}  # image ids; whose features an image is shown with
+        self._location_seed: int | None = None
         for image_id in {expression.image_id for expression in expressions}:
             for store in filter(None, (detected, annotated)):
                 if image_id not in store:
@@ -81,6 +82,18 @@ class ReferringDataset:
         """The same split with other expressions about its images."""
         other = copy(self)
         other.expressions = expressions
+        return other
+
+    def with_features_of(self, donors: Mapping[int, int]) -> ReferringDataset:
+        """The same boxes and phrases, but each image shows the features of the image that `donors` names."""
+        other = copy(self)
+        other._donors = donors
+        return other
+
+    def with_exchanged_locations(self, seed: int) -> ReferringDataset:
+        """The same features and phrases, but the model is told of each box the place of another box of its image."""
+        other = copy(self)
+        other._location_seed = seed
         return other
 
     @property
@@ -99,6 +112,33 @@ class ReferringDataset:
     def regions(self, row: int) -> list[ImageRegions]:
         """The parts whose rows make up an example's regions, detected first, cut to 100 in all."""
         image_id = self.expressions[row].image_id
+        parts = self._own_regions(image_id)
+        if image_id not in self._donors:
+            return parts
+        given = np.concatenate([part.features for part in self._own_regions(self._donors[image_id])])
+        # Global for global; the others in turn, as often as there are boxes to fill.
+        count = sum(len(part.boxes) for part in parts)
+        others = [1 + box % (len(given) - 1) if len(given) > 1 else 0 for box in range(count - 1)]
+        given, shown = given[[0, *others]], []
+        for part in parts:
+            shown.append(replace(part, features=given[: len(part.boxes)]))
+            given = given[len(part.boxes) :]
+        return shown
+
+    def locations(self, row: int) -> np.ndarray:
+        """What the model is told of where an example's regions are, (regions, 5) float32."""
+        image_id = self.expressions[row].image_id
+        parts = self._own_regions(image_id)
+        places = np.concatenate([locations(part.boxes, part.width, part.height) for part in parts])
+        places[0] = (0, 0, 1, 1, 1)
+        if self._location_seed is not None and len(places) > 2:
+            seeds = np.random.SeedSequence([self._location_seed, image_id])
+            order = 1 + np.random.Generator(np.random.Philox(seeds)).permutation(len(places) - 1)
+            # Round by one in a random order: no box keeps its own place.
+            places[order] = places[np.roll(order, 1)]
+        return places
+
+    def _own_regions(self, image_id: int) -> list[ImageRegions]:
         parts = [_cut(self._detected[image_id], 0, MAX_REGIONS)]
         room = MAX_REGIONS - len(parts[0].boxes)
         if self._annotated is not None and room > 0:
@@ -129,8 +169,10 @@ class ReferringDataset:
 
     def targets(self, row: int) -> np.ndarray:
         """Overlap of each region with the box that is meant, (regions,) float32, without touching features."""
-        box = np.asarray(self.expressions[row].box, np.float64)
-        targets = np.concatenate([overlap(part.boxes, box) for part in self.regions(row)]).astype(np.float32)
+        expression = self.expressions[row]
+        box = np.asarray(expression.box, np.float64)
+        parts = self._own_regions(expression.image_id)
+        targets = np.concatenate([overlap(part.boxes, box) for part in parts]).astype(np.float32)
         if self.split == "train":
             targets[targets < MIN_TRAINING_OVERLAP] = 0
         return targets
@@ -140,10 +182,9 @@ class ReferringDataset:
         for part in self.regions(row):
             stop = start + len(part.boxes)
             batch.features[place, start:stop] = part.features
-            batch.locations[place, start:stop] = locations(part.boxes, part.width, part.height)
             batch.targets[place, start:stop] = overlap(part.boxes, np.asarray(box, np.float64))
             start = stop
-        batch.locations[place, 0] = (0, 0, 1, 1, 1)
+        batch.locations[place, :start] = self.locations(row)
         batch.region_mask[place, :start] = 1
         if self.split == "train":
             targets = batch.targets[place]
@@ -155,26 +196,6 @@ def _cut(regions: ImageRegions, start: int, stop: int) -> ImageRegions:
     return ImageRegions(
         regions.features[start:stop], regions.boxes[start:stop], regions.width, regions.height
     )
-
-
-def with_shuffled_phrases(dataset: ReferringDataset, seed: int) -> ReferringDataset:
-    """The same images and boxes, each with a phrase that was said of another image.
-
-    A model that reads cannot do better on it than on guesses.
-    """
-    expressions = dataset.expressions
-    random = np.random.Generator(np.random.Philox(seed))
-    # Rotating a list that is grouped by image by more than its largest group meets no phrase of the same image.
-    order = sorted(random.permutation(len(expressions)).tolist(), key=lambda row: expressions[row].image_id)
-    largest = max(Counter(expression.image_id for expression in expressions).values())
-    if 2 * largest > len(expressions):
-        raise DataError(f"Split '{dataset.split}' has too few images to exchange phrases between them.")
-    given = {row: order[place - largest] for place, row in enumerate(order)}
-    shuffled = [
-        replace(expression, text=expressions[given[row]].text, token_ids=expressions[given[row]].token_ids)
-        for row, expression in enumerate(expressions)
-    ]
-    return dataset.with_expressions(shuffled)
 
 
 def in_order(rows: Sequence[int], batch_size: int) -> Iterator[Sequence[int]]:
@@ -236,6 +257,14 @@ def open_regions(path: str, source: str) -> RegionStore:
 def open_tokenizer(vocabulary_path: str) -> ExpressionTokenizer:
     """The tokenizer, made once."""
     return ExpressionTokenizer(vocabulary_path)
+
+
+def ids_in_data(path: str, by: str) -> set[int]:
+    """Every sentence id (`by` is "sent") or ref id ("ref") of an expressions file, whatever its split."""
+    refs = _read_expressions(path)["refs"]
+    if by == "ref":
+        return {ref["refId"] for ref in refs}
+    return {sentence["sentId"] for ref in refs for sentence in ref["sentences"]}
 
 
 @lru_cache(maxsize=1)

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from vilbert.ablations import ablated
 from vilbert.checkpoint import save_rows
-from vilbert.dataset import MAX_REGIONS, ReferringDataset, by_length, open_split, with_shuffled_phrases
+from vilbert.dataset import MAX_REGIONS, ReferringDataset, by_length, ids_in_data, open_split, open_tokenizer
+from vilbert.errors import DataError
 from vilbert.parallel import ALONE, Processes, processes
 from vilbert.scorer import Scorer, open_scorer
 from vilbert.session import check_data_fit
@@ -33,12 +35,15 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
     """Evaluates `weights` on `split` of `data`; yields progress, returns the figures.
 
     Request: `config`, `weights` (tensor index), `data`, `vocabulary`, `split`, `batchSize`, and optionally
-    `precision`, `resultsFile` with `includeLogits`, and `ablate` to see what the model relies on.
+    `precision`, `resultsFile` with `includeLogits`, `exclude` ({"by": "sent" or "ref", "ids"}), and `ablate` with
+    `ablateSeed` to see what the model relies on.
     """
     started = time.perf_counter()
     dataset = open_split(request["data"], request["split"], request["vocabulary"])
-    if request.get("ablate") == "text":
-        dataset = with_shuffled_phrases(dataset, seed=0)
+    dataset, excluded = without(dataset, request["data"]["expressionsFile"], request.get("exclude"))
+    if request.get("ablate"):
+        tokenizer = open_tokenizer(request["vocabulary"])
+        dataset = ablated(dataset, request["ablate"], request.get("ablateSeed", 0), tokenizer)
     scorer = open_scorer(request["config"], request["weights"], request.get("precision", "fp32"))
     check_data_fit(scorer.config, dataset)
     ready = time.perf_counter()
@@ -56,11 +61,34 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
         "split": request["split"],
         "precision": scorer.precision,
         "engine": scorer.engine,
+        "ablate": request.get("ablate"),
+        "excluded": excluded,
         "meanBatchLoss": mean_batch_loss(judgements, request["batchSize"]),
         "secondsTotal": time.perf_counter() - started,
         "secondsCompute": seconds,
         "expressionsPerSecond": len(judgements) / seconds,
     }
+
+
+def without(
+    dataset: ReferringDataset, expressions_file: str, exclude: dict[str, Any] | None
+) -> tuple[ReferringDataset, dict[str, Any] | None]:
+    """Leaves out the expressions with the ids of `exclude`; tells how many, and the ids that the data do not have."""
+    if exclude is None:
+        return dataset, None
+    by, ids = exclude["by"], set(exclude["ids"])
+    unknown = ids - ids_in_data(expressions_file, by)
+    kept = [
+        expression
+        for expression in dataset.expressions
+        if (expression.ref_id if by == "ref" else expression.sent_id) not in ids
+    ]
+    if not kept:
+        raise DataError(
+            f"The excluded ids leave no expression of split '{dataset.split}'.", "Exclude fewer of them."
+        )
+    excluded = len(dataset) - len(kept)
+    return dataset.with_expressions(kept), {"by": by, "expressions": excluded, "unknownIds": sorted(unknown)}
 
 
 def judge(

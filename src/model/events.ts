@@ -60,6 +60,13 @@ export const trainResultSchema = z.object({
 /** So many of `total` expressions are judged. */
 export const evaluateEventSchema = z.object({type: z.literal('progress'), done: count, total: count})
 
+/**
+ * What an evaluation can take away, to see what the model relies on. `text`: each image gets a phrase that was said of
+ * another. `image`: each image gets the region features of another, and keeps its boxes. `location`: the model is told
+ * of each box the place of another box of the image. `order`: the words of each phrase in another order.
+ */
+export const ablations = ['text', 'image', 'location', 'order'] as const
+
 /** The figures of an evaluation. */
 export const evaluateResultSchema = z.object({
   /** Share of the sentences whose chosen region has IoU > 0.5. */
@@ -67,6 +74,12 @@ export const evaluateResultSchema = z.object({
   correct: count,
   total: count,
   split: z.string(),
+  /** What was taken away, if anything. */
+  ablate: z.enum(ablations).nullable(),
+  /** What was left out by its id: how many expressions of the split, and the ids that no split of the data has. */
+  excluded: z
+    .object({by: z.enum(['sent', 'ref']), expressions: count, unknownIds: z.array(z.int())})
+    .nullable(),
   ...computedWith,
   /** Mean over batches, in data order, of the batch loss. */
   meanBatchLoss: z.number(),
@@ -93,6 +106,8 @@ export const predictReplySchema = z.object({
   answers: z.array(z.object({phrase: z.string(), regions: z.array(regionSchema)})),
 })
 
+/** One of {@link ablations}. */
+export type Ablation = (typeof ablations)[number]
 export type TrainEvent = z.infer<typeof trainEventSchema>
 export type TrainResult = z.infer<typeof trainResultSchema>
 export type EvaluateEvent = z.infer<typeof evaluateEventSchema>
