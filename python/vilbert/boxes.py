@@ -6,7 +6,7 @@ import numpy as np
 
 
 def overlap(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """IoU of `boxes` (N, 4) with one `box` (4,) in the +1 pixel convention; (N,) float64.
+    """IoU of `boxes` (N, 4) with one `box` (4,), or with one for each (4, N), in the +1 pixel convention; (N,) float64.
 
     A box that ends where it starts still covers one pixel: width = x2 - x1 + 1.
     """
@@ -19,12 +19,17 @@ def overlap(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
     return intersection / (areas + area - intersection)
 
 
-def locations(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Location vectors (x1/w, y1/h, x2/w, y2/h, area/(w*h)) of `boxes` (N, 4); (N, 5) float32."""
+def locations(boxes: np.ndarray, width: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """Location vectors (x1/w, y1/h, x2/w, y2/h, area/(w*h)) of `boxes` (N, 4); (N, 5) float32.
+
+    `width` and `height` are those of each box's picture in whole pixels, (N,).
+    """
+    area = (width * height).astype(np.float32)
+    width, height = width.astype(np.float32), height.astype(np.float32)
     out = np.empty((len(boxes), 5), np.float32)
     out[:, 0] = boxes[:, 0] / width
     out[:, 1] = boxes[:, 1] / height
     out[:, 2] = boxes[:, 2] / width
     out[:, 3] = boxes[:, 3] / height
-    out[:, 4] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / (width * height)
+    out[:, 4] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / area
     return out

@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vilbert.boxes import locations, overlap
+from vilbert.batches import MIN_TRAINING_OVERLAP, Batch, ExampleTable, PackedBatch
 from vilbert.errors import DataError
-from vilbert.features import ImageRegions, RegionStore
+from vilbert.features import RegionStore
 from vilbert.tokenizer import ExpressionTokenizer
-
-MAX_REGIONS = 100  # of an image, with the global one
-MIN_TRAINING_OVERLAP = 0.5  # in train, regions that overlap less are no target at all
 
 
 @dataclass(frozen=True)
@@ -31,20 +28,6 @@ class Expression:
     box: tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
     text: str
     token_ids: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Examples padded to the longest of them; everything a step needs, as numpy arrays."""
-
-    rows: list[int]  # positions of the examples in their split
-    tokens: np.ndarray  # (B, T) int64
-    token_mask: np.ndarray  # (B, T) float32
-    features: np.ndarray  # (B, R, v_feature_size) float32
-    locations: np.ndarray  # (B, R, 5) float32
-    region_mask: np.ndarray  # (B, R) float32
-    targets: np.ndarray  # (B, R) float32, overlap with the box that is meant
-    region_counts: list[int]
 
 
 class ReferringDataset:
@@ -68,12 +51,24 @@ class ReferringDataset:
         self._annotated = annotated
         self._donors: Mapping[int, int] = {}  # image ids; whose features an image is shown with
         self._location_seed: int | None = None
-        for image_id in {expression.image_id for expression in expressions}:
-            for store in filter(None, (detected, annotated)):
+        for store in filter(None, (detected, annotated)):
+            for image_id in {expression.image_id for expression in expressions}:
                 if image_id not in store:
                     raise DataError(
                         f"Image {image_id} of split '{split}' has no region features in {store.source}."
                     )
+        self._table = self._make_table()
+
+    def _make_table(self) -> ExampleTable:
+        return ExampleTable(
+            [expression.token_ids for expression in self.expressions],
+            [expression.box for expression in self.expressions],
+            [expression.image_id for expression in self.expressions],
+            [self._detected] if self._annotated is None else [self._detected, self._annotated],
+            min_overlap=MIN_TRAINING_OVERLAP if self.split == "train" else 0.0,
+            donors=self._donors,
+            location_seed=self._location_seed,
+        )
 
     def __len__(self) -> int:
         return len(self.expressions)
@@ -82,18 +77,21 @@ class ReferringDataset:
         """The same split with other expressions about its images."""
         other = copy(self)
         other.expressions = expressions
+        other._table = other._make_table()
         return other
 
     def with_features_of(self, donors: Mapping[int, int]) -> ReferringDataset:
         """The same boxes and phrases, but each image shows the features of the image that `donors` names."""
         other = copy(self)
         other._donors = donors
+        other._table = other._make_table()
         return other
 
     def with_exchanged_locations(self, seed: int) -> ReferringDataset:
         """The same features and phrases, but the model is told of each box the place of another box of its image."""
         other = copy(self)
         other._location_seed = seed
+        other._table = other._make_table()
         return other
 
     @property
@@ -102,100 +100,20 @@ class ReferringDataset:
         return self._detected.feature_size
 
     def region_count(self, row: int) -> int:
-        """Regions of an example, without touching their features."""
-        image_id = self.expressions[row].image_id
-        count = self._detected.count(image_id)
-        if self._annotated is not None:
-            count += self._annotated.count(image_id) - 1
-        return min(count, MAX_REGIONS)
-
-    def regions(self, row: int) -> list[ImageRegions]:
-        """The parts whose rows make up an example's regions, detected first, cut to 100 in all."""
-        image_id = self.expressions[row].image_id
-        parts = self._own_regions(image_id)
-        if image_id not in self._donors:
-            return parts
-        given = np.concatenate([part.features for part in self._own_regions(self._donors[image_id])])
-        # Global for global; the others in turn, as often as there are boxes to fill.
-        count = sum(len(part.boxes) for part in parts)
-        others = [1 + box % (len(given) - 1) if len(given) > 1 else 0 for box in range(count - 1)]
-        given, shown = given[[0, *others]], []
-        for part in parts:
-            shown.append(replace(part, features=given[: len(part.boxes)]))
-            given = given[len(part.boxes) :]
-        return shown
-
-    def locations(self, row: int) -> np.ndarray:
-        """What the model is told of where an example's regions are, (regions, 5) float32."""
-        image_id = self.expressions[row].image_id
-        parts = self._own_regions(image_id)
-        places = np.concatenate([locations(part.boxes, part.width, part.height) for part in parts])
-        places[0] = (0, 0, 1, 1, 1)
-        if self._location_seed is not None and len(places) > 2:
-            seeds = np.random.SeedSequence([self._location_seed, image_id])
-            order = 1 + np.random.Generator(np.random.Philox(seeds)).permutation(len(places) - 1)
-            # Round by one in a random order: no box keeps its own place.
-            places[order] = places[np.roll(order, 1)]
-        return places
-
-    def _own_regions(self, image_id: int) -> list[ImageRegions]:
-        parts = [_cut(self._detected[image_id], 0, MAX_REGIONS)]
-        room = MAX_REGIONS - len(parts[0].boxes)
-        if self._annotated is not None and room > 0:
-            parts.append(_cut(self._annotated[image_id], 1, 1 + room))
-        return parts
+        """Regions of an example, at most 100, without touching their features."""
+        return int(self._table.region_counts[row])
 
     def batch(self, rows: Sequence[int], *, tokens: int | None = None, regions: int | None = None) -> Batch:
         """Assembles examples, padded to `tokens` and `regions` or else to the longest of them."""
-        picked = [self.expressions[row] for row in rows]
-        width = tokens or max(len(expression.token_ids) for expression in picked)
-        height = regions or max(self.region_count(row) for row in rows)
-        count = len(rows)
-        batch = Batch(
-            rows=list(rows),
-            tokens=np.zeros((count, width), np.int64),
-            token_mask=np.zeros((count, width), np.float32),
-            features=np.zeros((count, height, self.feature_size), np.float32),
-            locations=np.zeros((count, height, 5), np.float32),
-            region_mask=np.zeros((count, height), np.float32),
-            targets=np.zeros((count, height), np.float32),
-            region_counts=[],
-        )
-        for place, (row, expression) in enumerate(zip(rows, picked)):
-            batch.tokens[place, : len(expression.token_ids)] = expression.token_ids
-            batch.token_mask[place, : len(expression.token_ids)] = 1
-            batch.region_counts.append(self._place_regions(batch, place, row, expression.box))
-        return batch
+        return self._table.padded(rows, tokens, regions)
 
-    def targets(self, row: int) -> np.ndarray:
+    def packed(self, rows: Sequence[int]) -> PackedBatch:
+        """Assembles examples one after the other, without padding."""
+        return self._table.packed(rows)
+
+    def targets(self, rows: Sequence[int]) -> list[np.ndarray]:
         """Overlap of each region with the box that is meant, (regions,) float32, without touching features."""
-        expression = self.expressions[row]
-        box = np.asarray(expression.box, np.float64)
-        parts = self._own_regions(expression.image_id)
-        targets = np.concatenate([overlap(part.boxes, box) for part in parts]).astype(np.float32)
-        if self.split == "train":
-            targets[targets < MIN_TRAINING_OVERLAP] = 0
-        return targets
-
-    def _place_regions(self, batch: Batch, place: int, row: int, box: Sequence[float]) -> int:
-        start = 0
-        for part in self.regions(row):
-            stop = start + len(part.boxes)
-            batch.features[place, start:stop] = part.features
-            batch.targets[place, start:stop] = overlap(part.boxes, np.asarray(box, np.float64))
-            start = stop
-        batch.locations[place, :start] = self.locations(row)
-        batch.region_mask[place, :start] = 1
-        if self.split == "train":
-            targets = batch.targets[place]
-            targets[targets < MIN_TRAINING_OVERLAP] = 0
-        return start
-
-
-def _cut(regions: ImageRegions, start: int, stop: int) -> ImageRegions:
-    return ImageRegions(
-        regions.features[start:stop], regions.boxes[start:stop], regions.width, regions.height
-    )
+        return self._table.targets(rows)
 
 
 def in_order(rows: Sequence[int], batch_size: int) -> Iterator[Sequence[int]]:

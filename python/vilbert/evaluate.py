@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from vilbert.ablations import ablated
+from vilbert.batches import MAX_REGIONS
 from vilbert.checkpoint import save_rows
-from vilbert.dataset import MAX_REGIONS, ReferringDataset, by_length, ids_in_data, open_split, open_tokenizer
+from vilbert.dataset import ReferringDataset, by_length, ids_in_data, open_split, open_tokenizer
 from vilbert.errors import DataError
 from vilbert.parallel import ALONE, Processes, processes
 from vilbert.scorer import Scorer, open_scorer
@@ -131,8 +132,7 @@ def _gather(
 
 def _judge_batch(scorer: Scorer, dataset: ReferringDataset, rows: list[int]) -> dict[int, Judgement]:
     judged: dict[int, Judgement] = {}
-    for row, logits in zip(rows, scorer.logits(dataset, rows)):
-        targets = dataset.targets(row)
+    for row, logits, targets in zip(rows, scorer.logits(dataset, rows), dataset.targets(rows)):
         region = int(logits.argmax())
         judged[row] = Judgement(region, float(targets[region]), cross_entropy(logits, targets), logits)
     return judged

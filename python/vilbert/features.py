@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,32 +31,33 @@ class RegionStore:
         if metadata.get("schema") != SCHEMA:
             raise DataError(f"{path} is not a region store of this version.", "Delete it; it is made again.")
         self.source = source
-        self._features = tensors["features"]
-        self._boxes = tensors["boxes"]
-        self._sizes = tensors["image_sizes"]
-        self._first_region = tensors["first_region"].tolist()
+        self.features = tensors["features"]  # (all regions, feature size) float32
+        self.boxes = tensors["boxes"]  # (all regions, 4) float32, x1, y1, x2, y2 in pixels
+        self.sizes = tensors["image_sizes"]  # (images, 2) int64, width and height in pixels
+        self.first = tensors["first_region"]  # (images + 1,) int64, where an image's regions start
+        self.counts = np.diff(self.first)  # (images,) regions with the global one
         self._row = {image_id: row for row, image_id in enumerate(tensors["image_ids"].tolist())}
 
     @property
     def feature_size(self) -> int:
         """Numbers in a region's feature."""
-        return self._features.shape[1]
+        return self.features.shape[1]
 
     def __contains__(self, image_id: int) -> bool:
         return image_id in self._row
 
     def __getitem__(self, image_id: int) -> ImageRegions:
-        row = self._row.get(image_id)
-        if row is None:
-            raise DataError(
-                f"Image {image_id} has no region features in {self.source}.",
-                "Check the image id, or add its features to the LMDB.",
-            )
-        first, last = self._first_region[row], self._first_region[row + 1]
-        width, height = self._sizes[row].tolist()
-        return ImageRegions(self._features[first:last], self._boxes[first:last], width, height)
+        [row] = self.rows([image_id]).tolist()
+        first, last = int(self.first[row]), int(self.first[row + 1])
+        width, height = self.sizes[row].tolist()
+        return ImageRegions(self.features[first:last], self.boxes[first:last], width, height)
 
-    def count(self, image_id: int) -> int:
-        """Regions of an image with the global one, without touching its features."""
-        row = self._row[image_id]
-        return self._first_region[row + 1] - self._first_region[row]
+    def rows(self, image_ids: Sequence[int]) -> np.ndarray:
+        """Places of images in `first`, `counts` and `sizes`; (images,) int64."""
+        try:
+            return np.fromiter((self._row[image_id] for image_id in image_ids), np.int64, len(image_ids))
+        except KeyError as missing:
+            raise DataError(
+                f"Image {missing.args[0]} has no region features in {self.source}.",
+                "Check the image id, or add its features to the LMDB.",
+            ) from None

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 import paddle
 
+from vilbert.batches import Batch
 from vilbert.config import ModelConfig
-from vilbert.dataset import Batch, ReferringDataset
+from vilbert.dataset import ReferringDataset
 from vilbert.errors import MachineError
 from vilbert.model import Vilbert
 from vilbert.session import open_model, to_inputs

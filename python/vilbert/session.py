@@ -8,9 +8,10 @@ from typing import Any
 
 import paddle
 
+from vilbert.batches import Batch
 from vilbert.checkpoint import initialise, load_weights
 from vilbert.config import ModelConfig
-from vilbert.dataset import Batch, ReferringDataset
+from vilbert.dataset import ReferringDataset
 from vilbert.errors import ConfigError
 from vilbert.model import Inputs, Vilbert
 from vilbert.tensors import TensorFile

@@ -15,10 +15,11 @@ import paddle.nn.functional as F
 from paddle import Tensor
 
 from vilbert.averaging import MovingAverage
+from vilbert.batches import Batch
 from vilbert.cancellation import stops_at_events
 from vilbert.checkpoint import parameter_values, producer
 from vilbert.config import ModelConfig
-from vilbert.dataset import Batch, ReferringDataset, groups_of_similar_length, in_order, open_split
+from vilbert.dataset import ReferringDataset, groups_of_similar_length, in_order, open_split
 from vilbert.errors import ConfigError, DivergedError
 from vilbert.evaluate import MIN_OVERLAP, judge
 from vilbert.model import Vilbert, unused_prefixes
