@@ -18,20 +18,33 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from vilbert.config import ModelConfig
-
-MASKED = -10000.0  # added to the scores and logits of padding
-ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu, "swish": F.swish}
+from vilbert.rows import ACTIVATIONS, MASKED, PaddedRows, Rows
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """One batch; masks are 1 for what is real, or None when nothing is padded."""
+    """One batch, padded or packed as its rows say; packed, B x T and B x R are one dimension."""
 
     tokens: Tensor  # (B, T) int64
     features: Tensor  # (B, R, v_feature_size)
     locations: Tensor  # (B, R, 5)
-    token_mask: Tensor | None = None  # (B, T) float32
-    region_mask: Tensor | None = None  # (B, R) float32
+    text_rows: Rows
+    image_rows: Rows
+    region_mask: Tensor | None = None  # (B, R) float32, 1 for what is real; None when nothing is padded
+
+
+def padded_inputs(
+    tokens: Tensor,
+    features: Tensor,
+    locations: Tensor,
+    token_mask: Tensor | None = None,
+    region_mask: Tensor | None = None,
+) -> Inputs:
+    """A padded batch; the masks (B, T) and (B, R) are 1 for what is real, or None when nothing is padded."""
+    text_rows = PaddedRows(tokens.shape[1], token_mask)
+    return Inputs(
+        tokens, features, locations, text_rows, PaddedRows(features.shape[1], region_mask), region_mask
+    )
 
 
 class HeadOutputs(NamedTuple):
@@ -61,21 +74,6 @@ def _layer_norm(size: int) -> nn.LayerNorm:
     return nn.LayerNorm(size, epsilon=1e-12)
 
 
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, heads: int, dropout: nn.Dropout
-) -> Tensor:
-    """Multi-head attention of (B, N, D) queries over (B, M, D) keys; `bias` (B, 1, 1, M) is added to the scores."""
-    size = query.shape[2] // heads
-    query = query.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, N, D/H)
-    key = key.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, M, D/H)
-    value = value.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, M, D/H)
-    scores = paddle.matmul(query * size**-0.5, key, transpose_y=True)  # (B, H, N, M)
-    if bias is not None:
-        scores = scores + bias
-    context = paddle.matmul(dropout(F.softmax(scores)), value)  # (B, H, N, D/H)
-    return context.transpose([0, 2, 1, 3]).reshape([0, 0, heads * size])  # (B, N, D)
-
-
 class TextEmbeddings(nn.Layer):
     """Sum of word, position and token-type embeddings; an expression is always of type 0."""
 
@@ -87,12 +85,12 @@ class TextEmbeddings(nn.Layer):
         self.LayerNorm = _layer_norm(config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        positions = self.position_embeddings.weight[: tokens.shape[1]]  # (T, D_t)
+    def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
+        positions = rows.embed_positions(self.position_embeddings.weight)  # (T, D_t)
         summed = self.word_embeddings(tokens) + (
             positions + self.token_type_embeddings.weight[0]
         )  # (B, T, D_t)
-        return self.dropout(self.LayerNorm(summed))
+        return rows.dropout(rows.norm(summed, self.LayerNorm), self.dropout)
 
 
 class ImageEmbeddings(nn.Layer):
@@ -105,9 +103,10 @@ class ImageEmbeddings(nn.Layer):
         self.LayerNorm = _layer_norm(config.v_hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(self, features: Tensor, locations: Tensor) -> Tensor:
-        summed = self.image_embeddings(features) + self.image_location_embeddings(locations)  # (B, R, D_v)
-        return self.dropout(self.LayerNorm(summed))
+    def forward(self, features: Tensor, locations: Tensor, rows: Rows) -> Tensor:
+        projected = rows.linear(features, self.image_embeddings)  # (B, R, D_v)
+        summed = projected + self.image_location_embeddings(locations)
+        return rows.dropout(rows.norm(summed, self.LayerNorm), self.dropout)
 
 
 class SelfAttention(nn.Layer):
@@ -119,8 +118,9 @@ class SelfAttention(nn.Layer):
         self.value = _linear(size, size)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        return attend(self.query(x), self.key(x), self.value(x), bias, self.heads, self.dropout)
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        query, key, value = rows.project(x, self.query, self.key, self.value)
+        return rows.attend(query, key, value, rows, self.heads, self.dropout)
 
 
 class Residual(nn.Layer):
@@ -132,18 +132,18 @@ class Residual(nn.Layer):
         self.LayerNorm = _layer_norm(size_out)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, residual: Tensor) -> Tensor:
-        return self.LayerNorm(self.dropout(self.dense(x)) + residual)
+    def forward(self, x: Tensor, residual: Tensor, rows: Rows) -> Tensor:
+        return rows.residual(x, self.dense, self.dropout, self.LayerNorm, residual)
 
 
 class Intermediate(nn.Layer):
     def __init__(self, size_in: int, size_out: int, activation: str) -> None:
         super().__init__()
         self.dense = _linear(size_in, size_out)
-        self.activation = ACTIVATIONS[activation]
+        self.activation = activation
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.dense(x))
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        return rows.intermediate(x, self.dense, self.activation)
 
 
 class Attention(nn.Layer):
@@ -152,8 +152,8 @@ class Attention(nn.Layer):
         self.self = SelfAttention(size, heads, attention_dropout)
         self.output = Residual(size, size, hidden_dropout)
 
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        return self.output(self.self(x, bias), x)
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        return self.output(self.self(x, rows), x, rows)
 
 
 class TransformerLayer(nn.Layer):
@@ -174,9 +174,9 @@ class TransformerLayer(nn.Layer):
         self.intermediate = Intermediate(size, intermediate_size, activation)
         self.output = Residual(intermediate_size, size, hidden_dropout)
 
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        x = self.attention(x, bias)
-        return self.output(self.intermediate(x), x)
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        x = self.attention(x, rows)
+        return self.output(self.intermediate(x, rows), x, rows)
 
 
 def text_layer(config: ModelConfig) -> TransformerLayer:
@@ -216,17 +216,17 @@ class CoAttention(nn.Layer):
         self.dropout1 = nn.Dropout(config.v_attention_probs_dropout_prob)  # text queries over image keys
         self.dropout2 = nn.Dropout(config.attention_probs_dropout_prob)  # image queries over text keys
 
-    def for_image(self, image: Tensor, text: Tensor, text_bias: Tensor | None) -> Tensor:
+    def for_image(self, image: Tensor, text: Tensor, image_rows: Rows, text_rows: Rows) -> Tensor:
         """What each region takes from the words; (B, R, D_b)."""
-        return attend(
-            self.query1(image), self.key2(text), self.value2(text), text_bias, self.heads, self.dropout2
-        )
+        (query,) = image_rows.project(image, self.query1)
+        key, value = text_rows.project(text, self.key2, self.value2)
+        return image_rows.attend(query, key, value, text_rows, self.heads, self.dropout2)
 
-    def for_text(self, image: Tensor, text: Tensor, image_bias: Tensor | None) -> Tensor:
+    def for_text(self, image: Tensor, text: Tensor, image_rows: Rows, text_rows: Rows) -> Tensor:
         """What each word takes from the regions; (B, T, D_b)."""
-        return attend(
-            self.query2(text), self.key1(image), self.value1(image), image_bias, self.heads, self.dropout1
-        )
+        (query,) = text_rows.project(text, self.query2)
+        key, value = image_rows.project(image, self.key1, self.value1)
+        return text_rows.attend(query, key, value, image_rows, self.heads, self.dropout1)
 
 
 class CoAttentionOutput(nn.Layer):
@@ -243,11 +243,11 @@ class CoAttentionOutput(nn.Layer):
         self.dropout2 = nn.Dropout(config.hidden_dropout_prob)
         self.q_dense2 = _linear(config.bi_hidden_size, config.hidden_size)
 
-    def for_image(self, context: Tensor, image: Tensor) -> Tensor:
-        return self.LayerNorm1(self.dropout1(self.dense1(context)) + image)  # (B, R, D_v)
+    def for_image(self, context: Tensor, image: Tensor, rows: Rows) -> Tensor:
+        return rows.residual(context, self.dense1, self.dropout1, self.LayerNorm1, image)  # (B, R, D_v)
 
-    def for_text(self, context: Tensor, text: Tensor) -> Tensor:
-        return self.LayerNorm2(self.dropout2(self.dense2(context)) + text)  # (B, T, D_t)
+    def for_text(self, context: Tensor, text: Tensor, rows: Rows) -> Tensor:
+        return rows.residual(context, self.dense2, self.dropout2, self.LayerNorm2, text)  # (B, T, D_t)
 
 
 class CoAttentionLayer(nn.Layer):
@@ -264,17 +264,17 @@ class CoAttentionLayer(nn.Layer):
         self.t_intermediate = Intermediate(config.hidden_size, config.intermediate_size, config.hidden_act)
         self.t_output = Residual(config.intermediate_size, config.hidden_size, config.hidden_dropout_prob)
 
-    def for_image(self, image: Tensor, text: Tensor, text_bias: Tensor | None) -> Tensor:
+    def for_image(self, image: Tensor, text: Tensor, image_rows: Rows, text_rows: Rows) -> Tensor:
         """The image stream after this layer; (B, R, D_v)."""
-        context = self.biattention.for_image(image, text, text_bias)
-        image = self.biOutput.for_image(context, image)
-        return self.v_output(self.v_intermediate(image), image)
+        context = self.biattention.for_image(image, text, image_rows, text_rows)
+        image = self.biOutput.for_image(context, image, image_rows)
+        return self.v_output(self.v_intermediate(image, image_rows), image, image_rows)
 
-    def for_text(self, image: Tensor, text: Tensor, image_bias: Tensor | None) -> Tensor:
+    def for_text(self, image: Tensor, text: Tensor, image_rows: Rows, text_rows: Rows) -> Tensor:
         """The text stream after this layer; (B, T, D_t)."""
-        context = self.biattention.for_text(image, text, image_bias)
-        text = self.biOutput.for_text(context, text)
-        return self.t_output(self.t_intermediate(text), text)
+        context = self.biattention.for_text(image, text, image_rows, text_rows)
+        text = self.biOutput.for_text(context, text, text_rows)
+        return self.t_output(self.t_intermediate(text, text_rows), text, text_rows)
 
 
 class Encoder(nn.Layer):
@@ -291,8 +291,8 @@ class Encoder(nn.Layer):
         self,
         text: Tensor,
         image: Tensor,
-        text_bias: Tensor | None,
-        image_bias: Tensor | None,
+        text_rows: Rows,
+        image_rows: Rows,
         *,
         image_only: bool,
     ) -> tuple[Tensor, Tensor]:
@@ -300,26 +300,24 @@ class Encoder(nn.Layer):
         config = self.config
         text_at = image_at = 0
         for met, (image_id, text_id) in enumerate(zip(config.v_biattention_id, config.t_biattention_id)):
-            text = self._run(self.layer, text_at, text_id, config.fixed_t_layer, text, text_bias)
-            image = self._run(self.v_layer, image_at, image_id, config.fixed_v_layer, image, image_bias)
+            text = self._run(self.layer, text_at, text_id, config.fixed_t_layer, text, text_rows)
+            image = self._run(self.v_layer, image_at, image_id, config.fixed_v_layer, image, image_rows)
             text_at, image_at = text_id, image_id
             layer, last = self.c_layer[met], met + 1 == len(self.c_layer)
             image_before = image
-            image = layer.for_image(image_before, text, text_bias)
+            image = layer.for_image(image_before, text, image_rows, text_rows)
             if not (image_only and last):
-                text = layer.for_text(image_before, text, image_bias)
-        image = self._run(self.v_layer, image_at, len(self.v_layer), config.fixed_v_layer, image, image_bias)
+                text = layer.for_text(image_before, text, image_rows, text_rows)
+        image = self._run(self.v_layer, image_at, len(self.v_layer), config.fixed_v_layer, image, image_rows)
         if not image_only:
-            text = self._run(self.layer, text_at, len(self.layer), config.fixed_t_layer, text, text_bias)
+            text = self._run(self.layer, text_at, len(self.layer), config.fixed_t_layer, text, text_rows)
         return text, image
 
     @staticmethod
-    def _run(
-        layers: nn.LayerList, start: int, stop: int, fixed: int, x: Tensor, bias: Tensor | None
-    ) -> Tensor:
+    def _run(layers: nn.LayerList, start: int, stop: int, fixed: int, x: Tensor, rows: Rows) -> Tensor:
         for index in range(start, stop):
             with paddle.no_grad() if index < fixed else contextlib.nullcontext():
-                x = layers[index](x, bias)
+                x = layers[index](x, rows)
         return x
 
 
@@ -344,19 +342,9 @@ class Bert(nn.Layer):
         self.v_pooler = Pooler(config.v_hidden_size, config.bi_hidden_size)
 
     def forward(self, inputs: Inputs, *, image_only: bool) -> tuple[Tensor, Tensor]:
-        text = self.embeddings(inputs.tokens)
-        image = self.v_embeddings(inputs.features, inputs.locations)
-        return self.encoder(
-            text,
-            image,
-            _score_bias(inputs.token_mask),
-            _score_bias(inputs.region_mask),
-            image_only=image_only,
-        )
-
-
-def _score_bias(mask: Tensor | None) -> Tensor | None:
-    return None if mask is None else ((1.0 - mask) * MASKED).unsqueeze([1, 2])  # (B, 1, 1, N)
+        text = self.embeddings(inputs.tokens, inputs.text_rows)
+        image = self.v_embeddings(inputs.features, inputs.locations, inputs.image_rows)
+        return self.encoder(text, image, inputs.text_rows, inputs.image_rows, image_only=image_only)
 
 
 class PredictionTransform(nn.Layer):
@@ -435,7 +423,7 @@ class Vilbert(nn.Layer):
     def region_logits(self, inputs: Inputs) -> Tensor:
         """The logit of each region for being the one meant; (B, R), padding pushed down by 10,000."""
         _, image = self.bert(inputs, image_only=True)
-        return self._vision_logit(image, inputs.region_mask).squeeze(2)
+        return self._vision_logit(image, inputs).squeeze(-1)
 
     def forward(self, inputs: Inputs) -> HeadOutputs:
         """All seven heads."""
@@ -450,14 +438,15 @@ class Vilbert(nn.Layer):
             vil_logit=self.vil_logit(pooled),
             vil_binary_prediction=self.cls.bi_seq_relationship(pooled),
             vision_prediction=self.cls.imagePredictions(image),
-            vision_logit=self._vision_logit(image, inputs.region_mask),
+            vision_logit=self._vision_logit(image, inputs),
             linguisic_prediction=self.cls.predictions(text),
             linguisic_logit=self.linguisic_logit(self.dropout(text)),
         )
 
-    def _vision_logit(self, image: Tensor, region_mask: Tensor | None) -> Tensor:
-        logits = self.vision_logit(self.dropout(image))  # (B, R, 1)
-        return logits if region_mask is None else logits + ((1.0 - region_mask) * MASKED).unsqueeze(2)
+    def _vision_logit(self, image: Tensor, inputs: Inputs) -> Tensor:
+        logits = self.vision_logit(inputs.image_rows.dropout(image, self.dropout))  # (B, R, 1)
+        mask = inputs.region_mask
+        return logits if mask is None else logits + ((1.0 - mask) * MASKED).unsqueeze(2)
 
 
 def unused_prefixes(config: ModelConfig) -> tuple[str, ...]:

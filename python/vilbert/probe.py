@@ -9,7 +9,7 @@ import paddle
 
 from vilbert.checkpoint import load_weights
 from vilbert.config import ModelConfig
-from vilbert.model import HeadOutputs, Inputs, Vilbert
+from vilbert.model import HeadOutputs, Inputs, Vilbert, padded_inputs
 from vilbert.session import build_model
 from vilbert.tensors import TensorFile
 
@@ -45,7 +45,7 @@ def probe_batch(config: ModelConfig) -> Inputs:
     corners = np.sort(random.random((batch, regions, 2, 2), np.float32), axis=2).reshape(batch, regions, 4)
     area = (corners[..., 2] - corners[..., 0]) * (corners[..., 3] - corners[..., 1])
     features = np.abs(random.standard_normal((batch, regions, config.v_feature_size), np.float32))
-    return Inputs(
+    return padded_inputs(
         tokens=paddle.to_tensor(random.integers(0, config.vocab_size, (batch, tokens))),
         features=paddle.to_tensor(features),
         locations=paddle.to_tensor(np.concatenate([corners, area[..., None]], axis=2)),

@@ -13,7 +13,7 @@ from vilbert.checkpoint import initialise, load_weights
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset
 from vilbert.errors import ConfigError
-from vilbert.model import Inputs, Vilbert
+from vilbert.model import Inputs, Vilbert, padded_inputs
 from vilbert.tensors import TensorFile
 
 _loaded: dict[str, Vilbert] = {}
@@ -69,7 +69,7 @@ def open_model(config: dict[str, Any], weights: dict[str, Any]) -> Vilbert:
 
 def to_inputs(batch: Batch) -> Inputs:
     """The batch as tensors; masks only where something is padded."""
-    return Inputs(
+    return padded_inputs(
         tokens=paddle.to_tensor(batch.tokens),
         features=paddle.to_tensor(batch.features),
         locations=paddle.to_tensor(batch.locations),

@@ -1,0 +1,385 @@
+"""The door to `python/kernels`: its C functions on Paddle tensors and numpy arrays.
+
+The library is optional. It is built by `vilbert-ts setup` (or `npm run ready`) into `python/kernels/build`, against
+the oneDNN of Paddle's wheel; without it everything runs on Paddle's own operators.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from ctypes import c_char_p, c_float, c_int, c_int64, c_uint32, c_uint64, c_void_p
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, Union
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+INTERFACE = 1  # as in interface.cc
+FLOAT32, BFLOAT16 = 0, 1
+TYPES = {paddle.float32: FLOAT32, paddle.bfloat16: BFLOAT16}
+
+Array = Union[Tensor, np.ndarray]
+
+
+class Dropout(NamedTuple):
+    """A dropout's probability and which random numbers it takes."""
+
+    probability: float
+    seed: int
+    stream: int
+
+
+class Attention(NamedTuple):
+    """How packed queries and keys belong together: starts are int32, one more than there are sequences."""
+
+    query_starts: np.ndarray
+    key_starts: np.ndarray
+    heads: int
+    dropout: Dropout
+
+
+class _Matmul(ctypes.Structure):
+    _fields_ = [
+        ("rows", c_int64),
+        ("inner", c_int64),
+        ("columns", c_int64),
+        ("left", c_void_p),
+        ("left_type", c_int),
+        ("left_transposed", c_int),
+        ("right", c_void_p),
+        ("right_type", c_int),
+        ("right_transposed", c_int),
+        ("bias", c_void_p),
+        ("out", c_void_p),
+        ("out_type", c_int),
+        ("gelu", c_int),
+        ("accumulate", c_int),
+    ]
+
+
+class _Attention(ctypes.Structure):
+    _fields_ = [
+        ("sequences", c_int64),
+        ("heads", c_int64),
+        ("size", c_int64),
+        ("query_starts", c_void_p),
+        ("key_starts", c_void_p),
+        ("query_rows", c_int64),
+        ("key_rows", c_int64),
+        ("type", c_int),
+        ("query", c_void_p),
+        ("key", c_void_p),
+        ("value", c_void_p),
+        ("dropout", c_float),
+        ("seed", c_uint64),
+        ("stream", c_uint32),
+    ]
+
+
+class _Norm(ctypes.Structure):
+    _fields_ = [
+        ("rows", c_int64),
+        ("size", c_int64),
+        ("x", c_void_p),
+        ("residual", c_void_p),
+        ("gain", c_void_p),
+        ("shift", c_void_p),
+        ("epsilon", c_float),
+        ("dropout", c_float),
+        ("seed", c_uint64),
+        ("stream", c_uint32),
+    ]
+
+
+class _NormGradients(ctypes.Structure):
+    _fields_ = [
+        ("grad_x", c_void_p),
+        ("grad_type", c_int),
+        ("grad_residual", c_void_p),
+        ("grad_gain", c_void_p),
+        ("grad_shift", c_void_p),
+        ("grad_x_sum", c_void_p),
+    ]
+
+
+class AdamTensor(ctypes.Structure):
+    """One tensor of an optimizer's step, by addresses."""
+
+    _fields_ = [
+        ("count", c_int64),
+        ("value", c_void_p),
+        ("gradient", c_void_p),
+        ("moment1", c_void_p),
+        ("moment2", c_void_p),
+        ("lowered", c_void_p),
+        ("learning_rate", c_float),
+        ("weight_decay", c_float),
+    ]
+
+
+class AdamSettings(ctypes.Structure):
+    """What all tensors of a step share."""
+
+    _fields_ = [(name, c_float) for name in ("beta1", "beta2", "epsilon", "clip", "correction1", "correction2")]
+
+
+SIGNATURES: dict[str, list[Any]] = {
+    "matmul": [c_void_p],
+    "gelu": [c_int64, c_int, c_void_p, c_void_p],
+    "gelu_gradient": [c_int64, c_int, c_void_p, c_void_p, c_void_p],
+    "attention": [c_void_p, c_void_p, c_void_p],
+    "attention_gradient": [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p],
+    "add_norm": [c_void_p, c_void_p, c_void_p, c_int, c_void_p],
+    "add_norm_gradient": [c_void_p, c_void_p, c_int, c_void_p, c_void_p, c_void_p],
+    "dropout": [c_int64, c_int64, c_void_p, c_void_p, c_float, c_uint64, c_uint32],
+    "convert": [c_int64, c_void_p, c_int, c_void_p, c_int],
+    "column_sums": [c_int64, c_int64, c_void_p, c_int, c_void_p],
+    "adam_step": [c_int64, c_void_p, c_void_p],
+}
+
+
+def library_path() -> Path:
+    """Where the built library lies; `VILBERT_TS_KERNELS` names another, `off` none."""
+    built = Path(__file__).parents[1] / "kernels" / "build" / "libvilbert_kernels.so"
+    return Path(os.environ.get("VILBERT_TS_KERNELS") or built)
+
+
+@lru_cache(maxsize=1)
+def _library() -> ctypes.CDLL | None:
+    path = library_path()
+    if not path.is_file():
+        return None
+    library = ctypes.CDLL(str(path))
+    if library.vilbert_interface() != INTERFACE:
+        return None
+    for name, arguments in SIGNATURES.items():
+        function = getattr(library, f"vilbert_{name}")
+        function.argtypes, function.restype = arguments, c_char_p
+    return library
+
+
+def are_available() -> bool:
+    """Whether the library is built and fits."""
+    return _library() is not None
+
+
+@lru_cache(maxsize=1)
+def has_bfloat16() -> bool:
+    """Whether this machine multiplies bfloat16 in hardware, and the library is there to use it."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return are_available() and ("amx_bf16" in flags or "avx512_bf16" in flags)
+
+
+def _call(name: str, *arguments: Any) -> None:
+    message = getattr(_library(), f"vilbert_{name}")(*arguments)
+    if message is not None:
+        raise RuntimeError(f"kernels: {name}: {message.decode()}")
+
+
+def address(x: Array | None) -> int | None:
+    """Where the numbers lie."""
+    if x is None:
+        return None
+    return x.ctypes.data if isinstance(x, np.ndarray) else x.data_ptr()
+
+
+def type_of(x: Tensor) -> int:
+    """The library's code for a tensor's type."""
+    return TYPES[x.dtype]
+
+
+def matmul(
+    left: Tensor,
+    right: Tensor,
+    out: Tensor,
+    *,
+    left_transposed: bool = False,
+    right_transposed: bool = False,
+    bias: Tensor | None = None,
+    gelu: bool = False,
+    accumulate: bool = False,
+) -> Tensor:
+    """`out` (M, N) = left (M, K) x right (K, N), plus a bias (N), then gelu; or added to what `out` holds."""
+    rows, columns = out.shape
+    inner = left.shape[0 if left_transposed else 1]
+    arguments = _Matmul(
+        rows,
+        inner,
+        columns,
+        left.data_ptr(),
+        TYPES[left.dtype],
+        left_transposed,
+        right.data_ptr(),
+        TYPES[right.dtype],
+        right_transposed,
+        address(bias),
+        out.data_ptr(),
+        TYPES[out.dtype],
+        gelu,
+        accumulate,
+    )
+    _call("matmul", ctypes.byref(arguments))
+    return out
+
+
+def gelu(x: Tensor) -> Tensor:
+    """The exact gelu, element by element."""
+    y = paddle.empty_like(x)
+    _call("gelu", x.size, TYPES[x.dtype], x.data_ptr(), y.data_ptr())
+    return y
+
+
+def gelu_gradient(x: Tensor, grad_y: Tensor) -> Tensor:
+    """The gradient for the `x` of `gelu`."""
+    grad_x = paddle.empty_like(x)
+    _call("gelu_gradient", x.size, TYPES[x.dtype], x.data_ptr(), grad_y.data_ptr(), grad_x.data_ptr())
+    return grad_x
+
+
+def _attention(a: Attention, query: Tensor, key: Tensor, value: Tensor) -> _Attention:
+    return _Attention(
+        len(a.query_starts) - 1,
+        a.heads,
+        query.shape[1],
+        a.query_starts.ctypes.data,
+        a.key_starts.ctypes.data,
+        query.shape[0],
+        key.shape[0],
+        TYPES[query.dtype],
+        query.data_ptr(),
+        key.data_ptr(),
+        value.data_ptr(),
+        *a.dropout,
+    )
+
+
+def attention(a: Attention, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Context (N, D) of packed queries (N, D) over keys and values (M, D), and what the gradient needs."""
+    context = paddle.empty_like(query)
+    log_sums = paddle.empty([query.shape[0], a.heads], "float32")
+    arguments = _attention(a, query, key, value)
+    _call("attention", ctypes.byref(arguments), context.data_ptr(), log_sums.data_ptr())
+    return context, log_sums
+
+
+def attention_gradient(
+    a: Attention, query: Tensor, key: Tensor, value: Tensor, log_sums: Tensor, grad_context: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients for query, key and value."""
+    gradients = paddle.empty_like(query), paddle.empty_like(key), paddle.empty_like(value)
+    _call(
+        "attention_gradient",
+        ctypes.byref(_attention(a, query, key, value)),
+        log_sums.data_ptr(),
+        grad_context.data_ptr(),
+        *(gradient.data_ptr() for gradient in gradients),
+    )
+    return gradients
+
+
+class Norm(NamedTuple):
+    """The parameters of a layer norm and the dropout before it."""
+
+    gain: Tensor  # (D,)
+    shift: Tensor  # (D,)
+    epsilon: float
+    dropout: Dropout
+
+
+def _norm(n: Norm, shape: Sequence[int], x: Tensor | None, residual: Tensor | None) -> _Norm:
+    gain, shift = n.gain.data_ptr(), n.shift.data_ptr()
+    return _Norm(*shape, address(x), address(residual), gain, shift, n.epsilon, *n.dropout)
+
+
+def add_norm(
+    n: Norm, x: Tensor, residual: Tensor | None, kept_dtype: paddle.dtype | None
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Layer norm of dropout(x) + residual, all (N, D) float32; and, for the gradient, the normalised sum and scales.
+
+    These two are made where `kept_dtype` says how.
+    """
+    y = paddle.empty_like(x)
+    normal = None if kept_dtype is None else paddle.empty(x.shape, kept_dtype)
+    scales = None if kept_dtype is None else paddle.empty([x.shape[0]], "float32")
+    kept_type = FLOAT32 if kept_dtype is None else TYPES[kept_dtype]
+    arguments = _norm(n, x.shape, x, residual)
+    _call("add_norm", ctypes.byref(arguments), y.data_ptr(), address(normal), kept_type, address(scales))
+    return y, normal, scales
+
+
+class NormGradients(NamedTuple):
+    """Gradients of `add_norm`; `x_sum` (D,) is that of a bias that was added to x."""
+
+    x: Tensor
+    residual: Tensor | None
+    gain: Tensor
+    shift: Tensor
+    x_sum: Tensor
+
+
+def add_norm_gradient(
+    n: Norm, normal: Tensor, scales: Tensor, grad_y: Tensor, *, has_residual: bool, grad_dtype: paddle.dtype
+) -> NormGradients:
+    """The gradients of `add_norm`."""
+    size = [normal.shape[1]]
+    to = NormGradients(
+        x=paddle.empty(normal.shape, grad_dtype),
+        residual=paddle.empty(normal.shape, "float32") if has_residual else None,
+        gain=paddle.empty(size, "float32"),
+        shift=paddle.empty(size, "float32"),
+        x_sum=paddle.empty(size, "float32"),
+    )
+    addresses = _NormGradients(
+        to.x.data_ptr(),
+        TYPES[grad_dtype],
+        address(to.residual),
+        to.gain.data_ptr(),
+        to.shift.data_ptr(),
+        to.x_sum.data_ptr(),
+    )
+    _call(
+        "add_norm_gradient",
+        ctypes.byref(_norm(n, normal.shape, None, None)),
+        normal.data_ptr(),
+        TYPES[normal.dtype],
+        scales.data_ptr(),
+        grad_y.data_ptr(),
+        ctypes.byref(addresses),
+    )
+    return to
+
+
+def dropout(x: Tensor, d: Dropout) -> Tensor:
+    """Dropout of (N, D) float32; of a gradient it is the gradient."""
+    y = paddle.empty_like(x)
+    _call("dropout", *x.shape, x.data_ptr(), y.data_ptr(), *d)
+    return y
+
+
+def convert(x: Tensor, dtype: paddle.dtype) -> Tensor:
+    """The same numbers in another type."""
+    if x.dtype == dtype:
+        return x
+    y = paddle.empty(x.shape, dtype)
+    _call("convert", x.size, x.data_ptr(), TYPES[x.dtype], y.data_ptr(), TYPES[dtype])
+    return y
+
+
+def column_sums(x: Tensor) -> Tensor:
+    """Sum over the rows of (N, D); (D,) float32."""
+    sums = paddle.empty([x.shape[1]], "float32")
+    _call("column_sums", *x.shape, x.data_ptr(), TYPES[x.dtype], sums.data_ptr())
+    return sums
+
+
+def adam_step(tensors: Sequence[AdamTensor], settings: AdamSettings) -> None:
+    """One AdamW step over all tensors."""
+    array = (AdamTensor * len(tensors))(*tensors)
+    _call("adam_step", len(tensors), ctypes.byref(array), ctypes.byref(settings))

@@ -1,0 +1,253 @@
+"""The model's operators over packed rows: one sequence after the other, (sum of N, D), nothing padded.
+
+Each is a pair of forward and backward over `vilbert.kernels`. With `bfloat16`, products are of bfloat16 numbers and
+so is what is kept for the backward pass; the residual stream, layer norms, softmax and all sums stay float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+from paddle.autograd import PyLayer
+
+from vilbert import kernels
+from vilbert.rows import ACTIVATIONS
+
+
+class LoweredWeights:
+    """The bfloat16 copies of weights; the optimizer keeps them up to date, whoever else sets a weight need not."""
+
+    def __init__(self) -> None:
+        self._copies: dict[str, tuple[tuple[int, int], Tensor]] = {}
+
+    def of(self, weight: Tensor) -> Tensor:
+        """The copy of a weight, made anew where the weight was set."""
+        version = (weight.data_ptr(), weight.inplace_version)
+        known = self._copies.get(weight.name)
+        if known is not None and known[0] == version:
+            return known[1]
+        copy = kernels.convert(weight.detach(), paddle.bfloat16)
+        self._copies[weight.name] = (version, copy)
+        return copy
+
+    def known(self, weight: Tensor) -> Tensor | None:
+        """The copy of a weight if there is one that is up to date."""
+        version, copy = self._copies.get(weight.name, (None, None))
+        return copy if version == (weight.data_ptr(), weight.inplace_version) else None
+
+
+class Pass:
+    """What both streams of one pass through the model share: precision, and random numbers that never repeat."""
+
+    def __init__(self, *, is_training: bool, lowered: LoweredWeights | None, seed: int = 0) -> None:
+        self.is_training = is_training
+        self._lowered = lowered
+        self._seed = seed
+        self._streams = 0
+        self.dtype = paddle.float32 if lowered is None else paddle.bfloat16
+
+    def weight(self, linear: nn.Linear) -> Tensor:
+        """A linear layer's weight (K, N) in the type of the products."""
+        weight = linear.weight
+        return weight.detach() if self._lowered is None else self._lowered.of(weight)
+
+    def dropout(self, layer: nn.Dropout | None) -> kernels.Dropout:
+        """The next dropout of the network."""
+        self._streams += 1
+        probability = float(layer.p) if layer is not None and self.is_training else 0.0
+        return kernels.Dropout(probability, self._seed, self._streams)
+
+
+class PackedRows:
+    """One stream: sequence b has the rows starts[b] .. starts[b + 1]."""
+
+    def __init__(self, shared: Pass, starts: np.ndarray, positions: Tensor | None = None) -> None:
+        self.shared = shared
+        self.starts = np.ascontiguousarray(starts, np.int32)  # (B + 1,)
+        self._positions = positions  # (N,) of each row in its sequence
+
+    def embed_positions(self, table: Tensor) -> Tensor:
+        return nn.functional.embedding(self._positions, table)  # (N, D)
+
+    def linear(self, x: Tensor, linear: nn.Linear) -> Tensor:
+        (y,) = _Project.apply(x, self.shared, paddle.float32, [linear], *_parameters([linear]))
+        return y
+
+    def project(self, x: Tensor, *linears: nn.Linear) -> tuple[Tensor, ...]:
+        return _Project.apply(x, self.shared, self.shared.dtype, linears, *_parameters(linears))
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, keys: PackedRows, heads: int, dropout: nn.Dropout
+    ) -> Tensor:
+        how = kernels.Attention(self.starts, keys.starts, heads, self.shared.dropout(dropout))
+        return _Attend.apply(query, key, value, how)
+
+    def residual(
+        self, x: Tensor, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Tensor
+    ) -> Tensor:
+        parameters = (dense.weight, dense.bias, norm.weight, norm.bias)
+        return _Residual.apply(x, residual, self.shared, dense, norm, self.shared.dropout(dropout), *parameters)
+
+    def intermediate(self, x: Tensor, dense: nn.Linear, activation: str) -> Tensor:
+        if activation == "gelu":
+            return _Intermediate.apply(x, self.shared, dense, dense.weight, dense.bias)
+        return ACTIVATIONS[activation](self.linear(x, dense))
+
+    def norm(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
+        return _Norm.apply(x, self.shared, norm, norm.weight, norm.bias)
+
+    def dropout(self, x: Tensor, dropout: nn.Dropout) -> Tensor:
+        how = self.shared.dropout(dropout)
+        return _Dropout.apply(x, how) if how.probability else x
+
+
+def _parameters(linears: Sequence[nn.Linear]) -> list[Tensor]:
+    return [parameter for linear in linears for parameter in (linear.weight, linear.bias)]
+
+
+def _product_gradients(
+    x: Tensor, grad_y: Tensor, linear: nn.Linear, grad_bias: Tensor | None = None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of weight (K, N) and bias (N) of y = x W + b; nothing is computed for what is frozen."""
+    weight, bias = linear.weight, linear.bias
+    grad_weight = None
+    if not weight.stop_gradient:
+        grad_weight = kernels.matmul(x, grad_y, paddle.empty(weight.shape, "float32"), left_transposed=True)
+    if bias.stop_gradient:
+        return grad_weight, None
+    return grad_weight, kernels.column_sums(grad_y) if grad_bias is None else grad_bias
+
+
+class _Project(PyLayer):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, shared: Pass, out_dtype: paddle.dtype, linears: Sequence[nn.Linear], *_: Tensor
+    ) -> tuple[Tensor, ...]:
+        low = kernels.convert(x, shared.dtype)  # (N, K)
+        ctx.needs_x, ctx.x_dtype, ctx.shared, ctx.linears = not x.stop_gradient, x.dtype, shared, linears
+        ctx.save_for_backward(low)
+        return tuple(
+            kernels.matmul(
+                low,
+                shared.weight(linear),
+                paddle.empty([x.shape[0], linear.weight.shape[1]], out_dtype),
+                bias=linear.bias,
+            )
+            for linear in linears
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (x,) = ctx.saved_tensor()
+        grad_x = paddle.empty(x.shape, ctx.x_dtype) if ctx.needs_x else None
+        gradients: list[Tensor | None] = []
+        for place, (linear, grad_y) in enumerate(zip(ctx.linears, grads)):
+            grad_y = kernels.convert(grad_y, ctx.shared.dtype)
+            gradients.extend(_product_gradients(x, grad_y, linear))
+            if grad_x is not None:
+                weight = ctx.shared.weight(linear)
+                kernels.matmul(grad_y, weight, grad_x, right_transposed=True, accumulate=place > 0)
+        return (grad_x, *gradients)
+
+
+class _Attend(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, how: kernels.Attention) -> Tensor:
+        context, log_sums = kernels.attention(how, query, key, value)
+        ctx.how = how
+        ctx.save_for_backward(query, key, value, log_sums)
+        return context  # (N, D)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        query, key, value, log_sums = ctx.saved_tensor()
+        return kernels.attention_gradient(ctx.how, query, key, value, log_sums, grad)
+
+
+class _Residual(PyLayer):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        residual: Tensor,
+        shared: Pass,
+        dense: nn.Linear,
+        norm: nn.LayerNorm,
+        dropout: kernels.Dropout,
+        *_: Tensor,
+    ) -> Tensor:
+        low = kernels.convert(x, shared.dtype)
+        out = paddle.empty([x.shape[0], dense.weight.shape[1]], "float32")
+        kernels.matmul(low, shared.weight(dense), out, bias=dense.bias)
+        how = kernels.Norm(norm.weight, norm.bias, norm._epsilon, dropout)  # noqa: SLF001 (Paddle shows it nowhere else)
+        y, normal, scales = kernels.add_norm(how, out, residual, shared.dtype if shared.is_training else None)
+        ctx.shared, ctx.dense, ctx.how = shared, dense, how
+        ctx.x_dtype = x.dtype
+        ctx.save_for_backward(low, normal, scales)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, normal, scales = ctx.saved_tensor()
+        g = kernels.add_norm_gradient(
+            ctx.how, normal, scales, grad, has_residual=True, grad_dtype=ctx.shared.dtype
+        )
+        weight = ctx.shared.weight(ctx.dense)
+        grad_x = kernels.matmul(g.x, weight, paddle.empty(x.shape, ctx.x_dtype), right_transposed=True)
+        grad_weight, grad_bias = _product_gradients(x, g.x, ctx.dense, g.x_sum)
+        return grad_x, g.residual, grad_weight, grad_bias, g.gain, g.shift
+
+
+class _Intermediate(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shared: Pass, dense: nn.Linear, *_: Tensor) -> Tensor:
+        low = kernels.convert(x, shared.dtype)
+        before = paddle.empty([x.shape[0], dense.weight.shape[1]], shared.dtype)
+        kernels.matmul(low, shared.weight(dense), before, bias=dense.bias, gelu=not shared.is_training)
+        if not shared.is_training:
+            return before
+        ctx.shared, ctx.dense, ctx.x_dtype = shared, dense, x.dtype
+        ctx.save_for_backward(low, before)
+        return kernels.gelu(before)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, before = ctx.saved_tensor()
+        grad_before = kernels.gelu_gradient(before, grad)
+        weight = ctx.shared.weight(ctx.dense)
+        grad_x = kernels.matmul(grad_before, weight, paddle.empty(x.shape, ctx.x_dtype), right_transposed=True)
+        return (grad_x, *_product_gradients(x, grad_before, ctx.dense))
+
+
+class _Norm(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shared: Pass, norm: nn.LayerNorm, *_: Tensor) -> Tensor:
+        none = kernels.Dropout(0.0, 0, 0)
+        how = kernels.Norm(norm.weight, norm.bias, norm._epsilon, none)  # noqa: SLF001 (as above)
+        y, normal, scales = kernels.add_norm(how, x, None, paddle.float32 if shared.is_training else None)
+        ctx.how = how
+        ctx.save_for_backward(normal, scales)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        normal, scales = ctx.saved_tensor()
+        g = kernels.add_norm_gradient(
+            ctx.how, normal, scales, grad, has_residual=False, grad_dtype=paddle.float32
+        )
+        return g.x, g.gain, g.shift
+
+
+class _Dropout(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, how: kernels.Dropout) -> Tensor:
+        ctx.how = how
+        return kernels.dropout(x, how)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return kernels.dropout(grad, ctx.how)

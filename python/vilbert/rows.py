@@ -1,0 +1,102 @@
+"""How the rows of a stream lie in memory, and the operators that depend on it: padded, by Paddle's own operators.
+
+`vilbert.packed` has the same operators over rows without padding. A layer of the model names what it computes; the
+rows that it is given compute it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+MASKED = -10000.0  # added to the scores and logits of padding
+ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu, "swish": F.swish}
+
+Self = TypeVar("Self", contravariant=True)
+
+
+class Rows(Protocol[Self]):
+    """The operators of one stream, (…, D) float32 in and out."""
+
+    def embed_positions(self, table: Tensor) -> Tensor:
+        """The rows of a position table (P, D) for the words."""
+        ...
+
+    def linear(self, x: Tensor, linear: nn.Linear) -> Tensor:
+        """A linear layer."""
+        ...
+
+    def project(self, x: Tensor, *linears: nn.Linear) -> tuple[Tensor, ...]:
+        """Several linear layers of one input, for `attend`."""
+        ...
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, keys: Self, heads: int, dropout: nn.Dropout
+    ) -> Tensor:
+        """Multi-head attention of these rows' queries over the keys and values of others (or the same)."""
+        ...
+
+    def residual(
+        self, x: Tensor, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Tensor
+    ) -> Tensor:
+        """Layer norm of dropout(dense(x)) + residual."""
+        ...
+
+    def intermediate(self, x: Tensor, dense: nn.Linear, activation: str) -> Tensor:
+        """A linear layer and its activation."""
+        ...
+
+    def norm(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
+        """Layer norm."""
+        ...
+
+    def dropout(self, x: Tensor, dropout: nn.Dropout) -> Tensor:
+        """Dropout."""
+        ...
+
+
+class PaddedRows:
+    """Rows (B, N, D), padded where `mask` (B, N) is 0; without padding there is no mask."""
+
+    def __init__(self, length: int, mask: Tensor | None) -> None:
+        self._length = length
+        self.score_bias = None if mask is None else ((1.0 - mask) * MASKED).unsqueeze([1, 2])  # (B, 1, 1, N)
+
+    def embed_positions(self, table: Tensor) -> Tensor:
+        return table[: self._length]  # (N, D)
+
+    def linear(self, x: Tensor, linear: nn.Linear) -> Tensor:
+        return linear(x)
+
+    def project(self, x: Tensor, *linears: nn.Linear) -> tuple[Tensor, ...]:
+        return tuple(linear(x) for linear in linears)
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, keys: PaddedRows, heads: int, dropout: nn.Dropout
+    ) -> Tensor:
+        size = query.shape[2] // heads
+        query = query.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, N, D/H)
+        key = key.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, M, D/H)
+        value = value.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, M, D/H)
+        scores = paddle.matmul(query * size**-0.5, key, transpose_y=True)  # (B, H, N, M)
+        if keys.score_bias is not None:
+            scores = scores + keys.score_bias
+        context = paddle.matmul(dropout(F.softmax(scores)), value)  # (B, H, N, D/H)
+        return context.transpose([0, 2, 1, 3]).reshape([0, 0, heads * size])  # (B, N, D)
+
+    def residual(
+        self, x: Tensor, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Tensor
+    ) -> Tensor:
+        return norm(dropout(dense(x)) + residual)
+
+    def intermediate(self, x: Tensor, dense: nn.Linear, activation: str) -> Tensor:
+        return ACTIVATIONS[activation](dense(x))
+
+    def norm(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
+        return norm(x)
+
+    def dropout(self, x: Tensor, dropout: nn.Dropout) -> Tensor:
+        return dropout(x)
