@@ -124,7 +124,9 @@ class AdamTensor(ctypes.Structure):
 class AdamSettings(ctypes.Structure):
     """What all tensors of a step share."""
 
-    _fields_ = [(name, c_float) for name in ("beta1", "beta2", "epsilon", "clip", "correction1", "correction2")]
+    _fields_ = [
+        (name, c_float) for name in ("beta1", "beta2", "epsilon", "clip", "correction1", "correction2")
+    ]
 
 
 SIGNATURES: dict[str, list[Any]] = {

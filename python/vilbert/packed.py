@@ -71,6 +71,7 @@ class PackedRows:
         self._positions = positions  # (N,) of each row in its sequence
 
     def embed_positions(self, table: Tensor) -> Tensor:
+        assert self._positions is not None, "only words have positions"
         return nn.functional.embedding(self._positions, table)  # (N, D)
 
     def linear(self, x: Tensor, linear: nn.Linear) -> Tensor:
@@ -90,7 +91,9 @@ class PackedRows:
         self, x: Tensor, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Tensor
     ) -> Tensor:
         parameters = (dense.weight, dense.bias, norm.weight, norm.bias)
-        return _Residual.apply(x, residual, self.shared, dense, norm, self.shared.dropout(dropout), *parameters)
+        return _Residual.apply(
+            x, residual, self.shared, dense, norm, self.shared.dropout(dropout), *parameters
+        )
 
     def intermediate(self, x: Tensor, dense: nn.Linear, activation: str) -> Tensor:
         if activation == "gelu":
@@ -107,6 +110,11 @@ class PackedRows:
 
 def _parameters(linears: Sequence[nn.Linear]) -> list[Tensor]:
     return [parameter for linear in linears for parameter in (linear.weight, linear.bias)]
+
+
+def _norm(layer: nn.LayerNorm, dropout: kernels.Dropout) -> kernels.Norm:
+    assert layer.weight is not None and layer.bias is not None, "every layer norm here has both"
+    return kernels.Norm(layer.weight, layer.bias, layer._epsilon, dropout)
 
 
 def _product_gradients(
@@ -141,7 +149,7 @@ class _Project(PyLayer):
         )
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Any) -> Any:
         (x,) = ctx.saved_tensor()
         grad_x = paddle.empty(x.shape, ctx.x_dtype) if ctx.needs_x else None
         gradients: list[Tensor | None] = []
@@ -163,9 +171,9 @@ class _Attend(PyLayer):
         return context  # (N, D)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *grads: Any) -> Any:
         query, key, value, log_sums = ctx.saved_tensor()
-        return kernels.attention_gradient(ctx.how, query, key, value, log_sums, grad)
+        return kernels.attention_gradient(ctx.how, query, key, value, log_sums, *grads)
 
 
 class _Residual(PyLayer):
@@ -183,7 +191,7 @@ class _Residual(PyLayer):
         low = kernels.convert(x, shared.dtype)
         out = paddle.empty([x.shape[0], dense.weight.shape[1]], "float32")
         kernels.matmul(low, shared.weight(dense), out, bias=dense.bias)
-        how = kernels.Norm(norm.weight, norm.bias, norm._epsilon, dropout)  # noqa: SLF001 (Paddle shows it nowhere else)
+        how = _norm(norm, dropout)
         y, normal, scales = kernels.add_norm(how, out, residual, shared.dtype if shared.is_training else None)
         ctx.shared, ctx.dense, ctx.how = shared, dense, how
         ctx.x_dtype = x.dtype
@@ -191,10 +199,10 @@ class _Residual(PyLayer):
         return y
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Any) -> Any:
         x, normal, scales = ctx.saved_tensor()
         g = kernels.add_norm_gradient(
-            ctx.how, normal, scales, grad, has_residual=True, grad_dtype=ctx.shared.dtype
+            ctx.how, normal, scales, *grads, has_residual=True, grad_dtype=ctx.shared.dtype
         )
         weight = ctx.shared.weight(ctx.dense)
         grad_x = kernels.matmul(g.x, weight, paddle.empty(x.shape, ctx.x_dtype), right_transposed=True)
@@ -215,29 +223,30 @@ class _Intermediate(PyLayer):
         return kernels.gelu(before)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Any) -> Any:
         x, before = ctx.saved_tensor()
-        grad_before = kernels.gelu_gradient(before, grad)
+        grad_before = kernels.gelu_gradient(before, *grads)
         weight = ctx.shared.weight(ctx.dense)
-        grad_x = kernels.matmul(grad_before, weight, paddle.empty(x.shape, ctx.x_dtype), right_transposed=True)
+        grad_x = kernels.matmul(
+            grad_before, weight, paddle.empty(x.shape, ctx.x_dtype), right_transposed=True
+        )
         return (grad_x, *_product_gradients(x, grad_before, ctx.dense))
 
 
 class _Norm(PyLayer):
     @staticmethod
     def forward(ctx: Any, x: Tensor, shared: Pass, norm: nn.LayerNorm, *_: Tensor) -> Tensor:
-        none = kernels.Dropout(0.0, 0, 0)
-        how = kernels.Norm(norm.weight, norm.bias, norm._epsilon, none)  # noqa: SLF001 (as above)
+        how = _norm(norm, kernels.Dropout(0.0, 0, 0))
         y, normal, scales = kernels.add_norm(how, x, None, paddle.float32 if shared.is_training else None)
         ctx.how = how
         ctx.save_for_backward(normal, scales)
         return y
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *grads: Any) -> Any:
         normal, scales = ctx.saved_tensor()
         g = kernels.add_norm_gradient(
-            ctx.how, normal, scales, grad, has_residual=False, grad_dtype=paddle.float32
+            ctx.how, normal, scales, *grads, has_residual=False, grad_dtype=paddle.float32
         )
         return g.x, g.gain, g.shift
 
@@ -249,5 +258,6 @@ class _Dropout(PyLayer):
         return kernels.dropout(x, how)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (grad,) = grads
         return kernels.dropout(grad, ctx.how)
