@@ -129,8 +129,8 @@ async function renameOrRemove(from: string, to: string): Promise<void> {
   }
 }
 
-// Without this a power cut may forget the new name. Windows cannot open folders, and needs no such call.
-async function syncFolder(path: string): Promise<void> {
+/** Without this a power cut may forget a new name. Windows cannot open folders, and needs no such call. */
+export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
   const folder = await open(path, 'r')
   try {

@@ -73,6 +73,7 @@ export type {ModelSource} from './model/model-source.js'
 export type {EvaluateEvent, EvaluateResult, RankedRegion, TrainEvent, TrainResult} from './model/events.js'
 export {readRunFile, type RunFile} from './run/run-file.js'
 export {synthDatasets, type SynthOptions, type SynthProgress, type SynthResult} from './data/synth.js'
+export {packData, type PackedStore, type PackResult} from './data/pack.js'
 export {prepareData, type PreparedData, type PrepareOptions} from './data/prepare.js'
 export {
   BridgeCancelledError,

@@ -273,6 +273,7 @@ async function* withRunFile(
             dataset: prepared.dataset,
             splitBy: prepared.splitBy,
             cacheDir: data.cacheDir ?? null,
+            featuresDtype: data.featuresDtype ?? 'float32',
           },
           dataFingerprint: prepared.fingerprint,
           codeFingerprint: await codeFingerprint(),
@@ -301,7 +302,7 @@ function requiredOutputDir({outputDir}: TrainingConfig): string {
 
 /** Reads the data set's files, or finds what was read of them before. */
 async function prepare(
-  {onPrepareProgress, dataset = 'refcoco+', splitBy, cacheDir, dataRoot}: DataSource,
+  {onPrepareProgress, dataset = 'refcoco+', splitBy, cacheDir, featuresDtype, dataRoot}: DataSource,
   {annotated, signal}: {readonly annotated: boolean; readonly signal: AbortSignal | undefined},
 ): Promise<PreparedData> {
   return await prepareData({
@@ -309,6 +310,7 @@ async function prepare(
     dataset,
     splitBy: splitBy ?? undefined,
     cacheDir: cacheDir ?? undefined,
+    featuresDtype,
     annotated,
     signal,
     onProgress: onPrepareProgress,

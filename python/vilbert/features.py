@@ -17,7 +17,7 @@ SCHEMA = "vilbert-ts/regions@1"
 class ImageRegions:
     """The regions of one image; row 0 is the global region (mean feature, the whole picture)."""
 
-    features: np.ndarray  # (n, 2048) float32, a view into the file
+    features: np.ndarray  # (n, 2048) float32 or float16, a view into the file
     boxes: np.ndarray  # (n, 4) float32, x1, y1, x2, y2 in pixels
     width: int  # pixels
     height: int

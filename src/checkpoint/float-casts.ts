@@ -1,5 +1,6 @@
 import {dtypeBytes} from '../formats/dtypes.js'
 import type {Dtype} from '../formats/dtypes.js'
+import {halfToSingle, singleToHalf} from '../formats/half-floats.js'
 
 /** The types between which weights can be converted. */
 export type FloatDtype = 'F64' | 'F32' | 'F16' | 'BF16'
@@ -110,34 +111,4 @@ function fromSingle(
 function singleToBrain(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
-}
-
-function singleToHalf(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000
-  const size = bits & 0x7fffffff
-  if (size > 0x7f800000) return sign | 0x7e00 | ((size >>> 13) & 0x3ff)
-  if (size >= 0x477ff000) return sign | 0x7c00
-  if (size >= 0x38800000) return sign | ((size + 0xfff + ((size >>> 13) & 1) - 0x38000000) >>> 13)
-  return size < 0x33000000 ? sign : sign | subnormalHalf(size)
-}
-
-// Below 2^-14 a float16 counts in units of 2^-24.
-function subnormalHalf(size: number): number {
-  const shift = 126 - (size >>> 23)
-  const mantissa = (size & 0x7fffff) | 0x800000
-  const units = mantissa >>> shift
-  const rest = mantissa & ((1 << shift) - 1)
-  const half = 1 << (shift - 1)
-  return rest > half || (rest === half && (units & 1) === 1) ? units + 1 : units
-}
-
-function halfToSingle(bits: number): number {
-  const sign = (bits & 0x8000) << 16
-  const exponent = (bits >>> 10) & 31
-  const fraction = bits & 0x3ff
-  if (exponent === 31) return (sign | 0x7f800000 | (fraction << 13)) >>> 0
-  if (exponent > 0) return (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0
-  if (fraction === 0) return sign >>> 0
-  const lead = 31 - Math.clz32(fraction)
-  return (sign | ((lead + 103) << 23) | ((fraction << (23 - lead)) & 0x7fffff)) >>> 0
 }

@@ -1,5 +1,6 @@
 import {z} from 'zod'
 import {datasetNames, splitterNames, splittersOf} from '../data/datasets.js'
+import {featuresDtypes} from '../data/features-dtype.js'
 import {addRules, valueAt, type Rule} from './rules.js'
 
 const dataShape = {
@@ -16,6 +17,10 @@ const dataShape = {
     .nullable()
     .default(null)
     .describe('Folder for prepared data; none: .vilbert-ts in the data root.'),
+  featuresDtype: z
+    .enum(featuresDtypes)
+    .default('float32')
+    .describe('Numbers in which features are kept on the disk; float16 takes half of the space.'),
 }
 
 /** The data settings one by one: what flags are made from. */

@@ -15,7 +15,10 @@ import {combine, Fingerprints} from './fingerprint.js'
 import {openImported} from './import/imported.js'
 import {throwIfInterrupted} from '../breathe.js'
 import type {OnPrepareProgress} from './progress.js'
-import {buildRegions, readRegionImageIds} from './regions.js'
+import {lmdbRegions, storeRegions} from './region-source.js'
+import {ensureStores} from './stores.js'
+import type {StorePlan} from './stores.js'
+import type {FeaturesDtype} from './features-dtype.js'
 
 export type PrepareOptions = {
   /** Folder with `<dataset>/refs(<splitBy>).p`, `<dataset>/instances.json` and the LMDB folders. */
@@ -27,6 +30,8 @@ export type PrepareOptions = {
   readonly cacheDir?: string | undefined
   /** Whether the features of the annotated boxes are needed too, as in training. */
   readonly annotated: boolean
+  /** In which numbers the features are kept. @default 'float32' */
+  readonly featuresDtype?: FeaturesDtype | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnPrepareProgress | undefined
 }
@@ -57,14 +62,53 @@ const formVersion = '1'
  */
 export async function prepareData(options: PrepareOptions): Promise<PreparedData> {
   const layout = datasetLayout(options.dataRoot, options.dataset, options.splitBy)
-  if (layout.dataset === ownDataset) return await openImported(options.dataRoot, options.annotated)
+  if (layout.dataset === ownDataset) return await prepareImported(options)
   checkFiles(options.dataRoot, layout, options.annotated)
-  const folder = await openCacheFolder(options.dataRoot, options.cacheDir)
+  return await withCacheFolder(options, async (folder) => prepareIn(folder, layout, options))
+}
+
+async function withCacheFolder<T>(
+  {dataRoot, cacheDir}: PrepareOptions,
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = await openCacheFolder(dataRoot, cacheDir)
   try {
-    return await prepareIn(resolve(folder), layout, options)
+    return await work(resolve(folder))
   } catch (error) {
     throw isWriteRefusal(error) ? cannotWrite(folder, error) : error
   }
+}
+
+// Imported data are trusted forms already, of float32; float16 is made of them.
+async function prepareImported(options: PrepareOptions): Promise<PreparedData> {
+  const imported = await openImported(options.dataRoot, options.annotated)
+  const {featuresDtype: dtype = 'float32', signal, onProgress} = options
+  if (dtype === 'float32') return imported
+  return await withCacheFolder(options, async (folder) => {
+    const {detectedFile, annotatedFile, fingerprint} = imported
+    const target = (kind: string): string =>
+      join(folder, `${kind}-${ownDataset}-${storeKey(fingerprint, dtype)}.safetensors`)
+    const plan = (kind: string, file: string): StorePlan => ({
+      ...{stage: `${kind} regions`, target: target(kind), source: fingerprint},
+      open: () => storeRegions(file),
+    })
+    const plans = [
+      plan('detected', detectedFile),
+      ...(annotatedFile === null ? [] : [plan('annotated', annotatedFile)]),
+    ]
+    await ensureStores(plans, {dtype, signal, onProgress})
+    return {
+      ...imported,
+      detectedFile: target('detected'),
+      annotatedFile: annotatedFile === null ? null : target('annotated'),
+      fingerprint: combine(fingerprint, dtype),
+    }
+  })
+}
+
+// The name of a float32 store is what it was before there were others.
+function storeKey(source: string, dtype: FeaturesDtype): string {
+  return combine(formVersion, source, ...(dtype === 'float32' ? [] : [dtype]))
 }
 
 /**
@@ -112,6 +156,7 @@ async function prepareIn(
 ): Promise<PreparedData> {
   const keys = await fingerprintAll(folder, layout, options)
   const {dataset, splitBy} = layout
+  const {featuresDtype: dtype = 'float32'} = options
   const fingerprint = combine(
     formVersion,
     dataset,
@@ -120,10 +165,11 @@ async function prepareIn(
     keys.instances,
     keys.detected,
     keys.annotated ?? '',
+    ...(dtype === 'float32' ? [] : [dtype]),
   )
   const expressionsKey = combine(formVersion, dataset, splitBy, keys.refs, keys.instances)
   const store = (kind: string, key: string): string =>
-    join(folder, `${kind}-${dataset}-${combine(formVersion, key)}.safetensors`)
+    join(folder, `${kind}-${dataset}-${storeKey(key, dtype)}.safetensors`)
   const prepared = {
     dataset,
     splitBy,
@@ -211,20 +257,22 @@ async function buildAll(
   const {signal, onProgress} = options
   const source = {refs: keys.refs, instances: keys.instances}
   const expressions = await buildExpressions(layout, files.expressionsFile, source, options)
-  const stores: [string, string, string, string, readonly string[]][] = [
-    ['detected regions', layout.detectedLmdb, files.detectedFile, keys.detected, layout.splits],
+  const plans: StorePlan[] = [
+    {
+      ...{stage: 'detected regions', target: files.detectedFile, source: keys.detected},
+      open: () => lmdbRegions(layout.detectedLmdb),
+    },
   ]
   if (files.annotatedFile !== null && keys.annotated !== undefined) {
-    stores.push(['annotated regions', layout.annotatedLmdb, files.annotatedFile, keys.annotated, ['train']])
+    plans.push({
+      ...{stage: 'annotated regions', target: files.annotatedFile, source: keys.annotated},
+      open: () => lmdbRegions(layout.annotatedLmdb),
+    })
   }
-  for (const [stage, lmdb, target, fingerprint, splits] of stores) {
-    let imageIds = readRegionImageIds(target)
-    if (imageIds === undefined) {
-      await buildRegions(lmdb, target, {stage, fingerprint, signal, onProgress})
-      imageIds = readRegionImageIds(target) ?? new Set()
-    }
-    checkCoverage(expressions, splits, imageIds, lmdb)
-  }
+  const dtype = options.featuresDtype ?? 'float32'
+  const [detected, annotated] = await ensureStores(plans, {dtype, signal, onProgress})
+  checkCoverage(expressions, layout.splits, detected, layout.detectedLmdb)
+  if (annotated !== undefined) checkCoverage(expressions, ['train'], annotated, layout.annotatedLmdb)
   return countSplits(layout, expressions.refs)
 }
 
@@ -248,11 +296,11 @@ const shownImages = 5
 function checkCoverage(
   expressions: Expressions,
   splits: readonly string[],
-  imageIds: ReadonlySet<number>,
+  imageIds: ReadonlySet<number> | undefined,
   lmdb: string,
 ): void {
   const used = expressions.refs.filter((ref) => splits.includes(ref.split)).map((ref) => ref.imageId)
-  const missing = [...new Set(used)].filter((id) => !imageIds.has(id))
+  const missing = [...new Set(used)].filter((id) => imageIds?.has(id) !== true)
   if (missing.length === 0) return
   const shown = missing.slice(0, shownImages).join(', ')
   const more = missing.length > shownImages ? `, … (${missing.length} in all)` : ''

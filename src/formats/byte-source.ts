@@ -9,8 +9,8 @@ export type ByteSource = {
   readonly sizeBytes: number
   /** How many bytes are worth fetching at once. */
   readonly windowBytes: number
-  /** Exactly these bytes; they may be a view, so they are not changed. */
-  read(offset: number, lengthBytes: number): Buffer
+  /** Exactly these bytes, in `into` where that is of use; they may be a view, so they are not changed. */
+  read(offset: number, lengthBytes: number, into?: Buffer): Buffer
 }
 
 const firstWindowBytes = 4096
@@ -36,8 +36,9 @@ export class FileSource implements ByteSource, Disposable {
       : broken(this, 'E_NOT_FILE', `this is ${status.isDirectory() ? 'a folder' : 'not a regular file'}`)
   }
 
-  read(offset: number, lengthBytes: number): Buffer {
-    const bytes = Buffer.allocUnsafe(lengthBytes)
+  read(offset: number, lengthBytes: number, into?: Buffer): Buffer {
+    const isLarge = into !== undefined && into.length >= lengthBytes
+    const bytes = isLarge ? into.subarray(0, lengthBytes) : Buffer.allocUnsafe(lengthBytes)
     for (let filled = 0; filled < lengthBytes;) {
       const count = readSync(this.#descriptor, bytes, filled, lengthBytes - filled, offset + filled)
       if (count === 0) throw broken(this, 'E_TRUNCATED', 'the file ends early', offset + filled)

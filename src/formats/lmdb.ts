@@ -86,9 +86,9 @@ export class Lmdb implements Disposable {
     return found === undefined ? undefined : this.#entry(found, page)
   }
 
-  /** The value of an entry. */
-  read(entry: LmdbEntry): Buffer {
-    return this.source.read(entry.offset, entry.lengthBytes)
+  /** The value of an entry, in `into` where that is given and large enough. */
+  read(entry: LmdbEntry, into?: Buffer): Buffer {
+    return this.source.read(entry.offset, entry.lengthBytes, into)
   }
 
   [Symbol.dispose](): void {

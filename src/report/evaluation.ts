@@ -97,10 +97,10 @@ async function* vilbertEvaluation(
   vilbert: Vilbert,
   {checkpoint, file, data, split, batchSize, signal}: VilbertEvaluation,
 ): AsyncGenerator<EvaluationProgress, void, void> {
-  const {dataRoot, dataset, splitBy, cacheDir} = data
+  const {cacheDir} = data
   const run = vilbert.evaluate({
     model: {fromPretrained: checkpoint, cacheDir: cacheDir ?? undefined},
-    data: {dataRoot, dataset, splitBy, cacheDir},
+    data,
     split,
     batchSize,
     results: file,

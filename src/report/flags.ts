@@ -30,11 +30,13 @@ export function reportData(flags: {
   readonly dataset?: DataConfig['dataset'] | undefined
   readonly 'split-by'?: string | undefined
   readonly 'cache-dir'?: string | undefined
+  readonly 'features-dtype'?: DataConfig['featuresDtype'] | undefined
 }): ReportData {
   return {
     dataRoot: flags['data-root'],
     dataset: flags.dataset,
     splitBy: flags['split-by'],
     cacheDir: flags['cache-dir'],
+    featuresDtype: flags['features-dtype'],
   }
 }

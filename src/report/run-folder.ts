@@ -11,6 +11,7 @@ export type ReportData = {
   readonly dataset?: string | undefined
   readonly splitBy?: string | undefined
   readonly cacheDir?: string | undefined
+  readonly featuresDtype?: DataConfig['featuresDtype'] | undefined
 }
 
 /** Data settings that say where the data are. */
@@ -36,8 +37,9 @@ export function checkpointOf(runFolder: string): string {
 export async function dataOf(runFolder: string, given: ReportData): Promise<FoundData> {
   const trained = existsSync(join(runFolder, 'run.json')) ? (await readRunFile(runFolder)).data : {}
   // Who split is a matter of the data set: with another one, the usual ones split.
+  const {dataRoot: trainedRoot, cacheDir: trainedCache, featuresDtype} = trained
   const kept =
-    given.dataset === undefined ? trained : {dataRoot: trained['dataRoot'], cacheDir: trained['cacheDir']}
+    given.dataset === undefined ? trained : {dataRoot: trainedRoot, cacheDir: trainedCache, featuresDtype}
   const stated = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   // A cache belongs to its data root.
   const cacheDir = given.dataRoot === undefined ? {} : {cacheDir: given.cacheDir ?? null}

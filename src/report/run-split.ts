@@ -6,12 +6,12 @@ import type {FoundData} from './run-folder.js'
 
 /** The data of a report, read or found in the cache. */
 export async function prepareFor(
-  {dataRoot, dataset, splitBy, cacheDir}: FoundData,
+  {dataRoot, dataset, splitBy, cacheDir, featuresDtype}: FoundData,
   signal: AbortSignal | undefined,
   onProgress: OnPrepareProgress | undefined,
 ): Promise<PreparedData> {
   return await prepareData({
-    ...{dataRoot, dataset, splitBy, signal, onProgress},
+    ...{dataRoot, dataset, splitBy, featuresDtype, signal, onProgress},
     cacheDir: cacheDir ?? undefined,
     annotated: false,
   })

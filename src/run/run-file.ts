@@ -78,6 +78,7 @@ export async function noteResume(folder: string, run: RunDescription): Promise<r
   const now = describe(run)
   const changes = [
     ...(before.fingerprints.data === now.fingerprints.data ? [] : ['the data set has another content']),
+    ...differences('data', stateOf(before.data), stateOf(now.data)),
     ...differences('model', before.model, now.model),
     ...differences('training', before.training, now.training),
     ...differences('version of', before.versions, now.versions),
@@ -112,6 +113,11 @@ function describe({dataFingerprint, codeFingerprint, command, origin, versions, 
 
 async function write(folder: string, run: RunFile): Promise<void> {
   await writeFileAtomic(join(folder, 'run.json'), `${JSON.stringify(run, null, 2)}\n`)
+}
+
+/** What changes the numbers that the model sees; where the files lie does not. Runs before there was float16 had none. */
+function stateOf(data: RunFile['data']): Record<string, unknown> {
+  return {featuresDtype: data['featuresDtype'] ?? 'float32'}
 }
 
 /** Keys that may change without making it another run. */

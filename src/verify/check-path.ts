@@ -9,7 +9,7 @@ import {readInstances} from '../formats/instances.js'
 import {Lmdb} from '../formats/lmdb.js'
 import {refuse} from '../formats/problems.js'
 import {readRefs} from '../formats/refer.js'
-import {readRegions, regionEntries} from '../formats/region-values.js'
+import {RegionReader, regionEntries} from '../formats/region-values.js'
 import {checkMetadata, checkWeights} from './check-model.js'
 import type {VerifyKind} from './kinds.js'
 
@@ -57,8 +57,9 @@ function withSource(path: string, read: (source: FileSource) => unknown): void {
 
 async function checkLmdb(path: string, featureSize: number, signal: AbortSignal | undefined): Promise<void> {
   using lmdb = new Lmdb(path)
+  const reader = new RegionReader(lmdb, featureSize)
   for (const [imageId, entry] of regionEntries(lmdb, refuse)) {
-    readRegions(lmdb, imageId, entry, featureSize, refuse)
+    reader.read(imageId, entry, refuse)
     await breathe(signal)
   }
 }

@@ -11,8 +11,8 @@ import {loadModelConfig} from '../../src/config/load.js'
 import {openAtomic} from '../../src/files.js'
 import {elementCount} from '../../src/formats/dtypes.js'
 import {goldenFolder, runFixture} from '../helpers/checkpoint.js'
-import {cliFile} from '../helpers/cli.js'
 import {emptyFolder} from '../helpers/hostile.js'
+import {measured, type Measured} from '../helpers/measured.js'
 import {seededRandom} from '../helpers/python.js'
 
 const folder = emptyFolder()
@@ -67,23 +67,6 @@ test.serial('loading takes 1.15 times the memory of the weights, saving a tenth'
   t.true(peaks.load <= 1.15 * weightBytes)
   t.true(peaks.save <= 0.15 * weightBytes)
 })
-
-type Measured = {readonly seconds: number; readonly peakMb: number}
-
-/** Runs the command line with the measuring done from outside. */
-async function measured(args: readonly string[]): Promise<Measured> {
-  const startedMs = performance.now()
-  const program = `process.on('exit', () => process.stderr.write('peak ' + process.resourceUsage().maxRSS))`
-  const {stderr} = await execa(
-    process.execPath,
-    ['--import', `data:text/javascript,${program}`, cliFile, ...args],
-    {
-      env: {NODE_ENV: '', VILBERT_TS_PYTHON: '/bin/false'},
-    },
-  )
-  const seconds = (performance.now() - startedMs) / 1000
-  return {seconds, peakMb: Number(/peak (\d+)/.exec(stderr)?.[1] ?? NaN) / 1024}
-}
 
 /** cp, and what makes it last: our own files are flushed, too. */
 async function copied(): Promise<Measured> {

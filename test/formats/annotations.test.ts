@@ -7,7 +7,7 @@ import {readInstances} from '../../src/formats/instances.js'
 import {Lmdb} from '../../src/formats/lmdb.js'
 import {refuse} from '../../src/formats/problems.js'
 import {readRefs} from '../../src/formats/refer.js'
-import {readRegions, regionEntries} from '../../src/formats/region-values.js'
+import {RegionReader, regionEntries} from '../../src/formats/region-values.js'
 import {packageRoot} from '../../src/paths.js'
 
 const folder = join(packageRoot, 'test', 'fixtures', 'samples')
@@ -37,9 +37,10 @@ for (const file of files.filter((name) => name.startsWith('lmdb_'))) {
     using lmdb = new Lmdb(join(folder, file))
     const entries = regionEntries(lmdb, refuse)
     t.deepEqual([...entries.keys()], [441874, 581857])
+    const reader = new RegionReader(lmdb, 2048)
     for (const [imageId, entry] of entries) {
       t.deepEqual(lmdb.find(Buffer.from(String(imageId))), entry)
-      const regions = readRegions(lmdb, imageId, entry, 2048, refuse)
+      const regions = reader.read(imageId, entry, refuse)
       t.deepEqual([...regions.boxes.slice(0, 4)], [5, 6, 60, 80])
       t.is(regions.features.length, regions.count * 2048)
       t.is(regions.features[0], imageId === 441874 ? -0.08341602236032486 : 0.8947427272796631)

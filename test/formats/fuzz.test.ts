@@ -8,7 +8,7 @@ import {readInstances} from '../../src/formats/instances.js'
 import {Lmdb} from '../../src/formats/lmdb.js'
 import {readModelFile} from '../../src/formats/pdparams.js'
 import {readRefs} from '../../src/formats/refer.js'
-import {readRegions, regionEntries} from '../../src/formats/region-values.js'
+import {RegionReader, regionEntries} from '../../src/formats/region-values.js'
 import {readSafetensors} from '../../src/formats/safetensors.js'
 import {tensorPieces} from '../../src/formats/stored-tensor.js'
 import {packageRoot} from '../../src/paths.js'
@@ -58,5 +58,6 @@ function readWhole(source: ByteSource): void {
 function readLmdb(source: ByteSource): void {
   using lmdb = new Lmdb(source)
   const ignore = (): void => undefined
-  for (const [imageId, entry] of regionEntries(lmdb, ignore)) readRegions(lmdb, imageId, entry, 2048, ignore)
+  const reader = new RegionReader(lmdb, 2048)
+  for (const [imageId, entry] of regionEntries(lmdb, ignore)) reader.read(imageId, entry, ignore)
 }

@@ -2,6 +2,7 @@ import test from 'ava'
 import {execFileSync} from 'node:child_process'
 import {join} from 'node:path'
 
+import {lmdbRegions} from '../../src/data/region-source.js'
 import {buildRegions, readRegionImageIds} from '../../src/data/regions.js'
 import {FileSource} from '../../src/formats/byte-source.js'
 import {Lmdb} from '../../src/formats/lmdb.js'
@@ -40,7 +41,8 @@ test('a deep tree that py-lmdb wrote and deleted from is read whole and in order
 test('values of all pickle protocols become one store, images by ascending id', async (t) => {
   const count = 120
   const store = join(emptyFolder(), 'store.safetensors')
-  await buildRegions(writeLmdb('regions', count), store, {stage: 'test', fingerprint: 'none'})
+  using regions = lmdbRegions(writeLmdb('regions', count))
+  await buildRegions(regions, store, {stage: 'test', source: 'none', dtype: 'F32'})
   t.deepEqual(
     [...(readRegionImageIds(store) ?? [])],
     Array.from({length: count}, (_, index) => index + 1),

@@ -19,7 +19,7 @@ import {readModelFile} from '../../src/formats/pdparams.js'
 import {refuse} from '../../src/formats/problems.js'
 import type {ProblemSink} from '../../src/formats/problems.js'
 import {readRefs} from '../../src/formats/refer.js'
-import {readRegions, regionEntries} from '../../src/formats/region-values.js'
+import {RegionReader, regionEntries} from '../../src/formats/region-values.js'
 import {readSafetensors} from '../../src/formats/safetensors.js'
 import {packageRoot} from '../../src/paths.js'
 
@@ -71,7 +71,8 @@ export function readWith(reader: HostileCase['reader'], path: string, strict: bo
 function readLmdb(path: string, onProblem: ProblemSink): Reading {
   using lmdb = new Lmdb(path)
   const entries = regionEntries(lmdb, onProblem)
-  for (const [imageId, entry] of entries) readRegions(lmdb, imageId, entry, 2048, onProblem)
+  const reader = new RegionReader(lmdb, 2048)
+  for (const [imageId, entry] of entries) reader.read(imageId, entry, onProblem)
   return {count: entries.size}
 }
 

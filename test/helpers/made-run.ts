@@ -90,7 +90,7 @@ export function madeRun({
   }
   return {
     name: text,
-    data: {dataRoot: '/data', dataset: 'refcoco+', splitBy: 'unc', cacheDir: null},
+    data: {dataRoot: '/data', dataset: 'refcoco+', splitBy: 'unc', cacheDir: null, featuresDtype: 'float32'},
     world,
     judged: new Map([['val', judged]]),
     numbers: {

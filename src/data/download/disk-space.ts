@@ -8,13 +8,18 @@ const reserveBytes = 64 * 2 ** 20
  * Checks that a folder's disk has room before anything is fetched.
  * @throws DataError E_DISK_SPACE
  */
-export async function requireSpace(folder: string, neededBytes: number, forWhat: string): Promise<void> {
+export async function requireSpace(
+  folder: string,
+  neededBytes: number,
+  forWhat: string,
+  next = 'Make room, or pass --data-root with a folder on another disk.',
+): Promise<void> {
   const {bavail, bsize} = await statfs(folder)
   const freeBytes = bavail * bsize
   if (neededBytes <= 0 || neededBytes + reserveBytes <= freeBytes) return
   throw new DataError(
     `${printable(forWhat, 100)} needs ${sizeText(neededBytes)}, and ${printable(folder, 300)} has ${sizeText(freeBytes)} free.`,
-    {code: 'E_DISK_SPACE', next: 'Make room, or pass --data-root with a folder on another disk.'},
+    {code: 'E_DISK_SPACE', next},
   )
 }
 

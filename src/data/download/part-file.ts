@@ -3,7 +3,7 @@ import {constants} from 'node:fs'
 import {open, rename, rm, type FileHandle} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {z} from 'zod'
-import {readOwnJson, writeFileAtomic} from '../../files.js'
+import {readOwnJson, syncFolder, writeFileAtomic} from '../../files.js'
 
 const stateSchema = z.object({
   /** SHA-256 of the address, because addresses can hold passwords. */
@@ -145,17 +145,6 @@ export class PartFile implements AsyncDisposable {
 /** How a part remembers an address. */
 export function urlSha256(url: URL): string {
   return createHash('sha256').update(url.href).digest('hex')
-}
-
-/** Without this a power cut may forget a new name. Windows cannot open folders, and needs no such call. */
-export async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 function stateFile(finalPath: string): string {

@@ -1,7 +1,7 @@
 import {cp, lstat, mkdir, open, readdir, rename, rm} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {DataError, printable} from '../../errors.js'
-import {syncFolder} from './part-file.js'
+import {syncFolder} from '../../files.js'
 import type {Source} from './sources.js'
 
 /**

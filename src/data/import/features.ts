@@ -2,13 +2,13 @@ import {readdirSync, statSync} from 'node:fs'
 import {basename, extname, join} from 'node:path'
 
 import {DataError, printable} from '../../errors.js'
-import {decodeFloats} from '../../formats/base64.js'
+import {FloatDecoder} from '../../formats/base64.js'
 import {broken, FileSource} from '../../formats/byte-source.js'
 import {refuseWrong} from '../../formats/problems.js'
 import {checkNumbers, meanOfRows} from '../../formats/region-values.js'
 import type {RegionValue} from '../../formats/region-values.js'
 import {readSafetensors} from '../../formats/safetensors.js'
-import {featureSize} from '../regions.js'
+import {featureSize} from '../region-writer.js'
 
 /** Size of an image in pixels, and the id it gets. */
 export type WantedImage = {readonly imageId: number; readonly width: number; readonly height: number}
@@ -89,12 +89,13 @@ function openTable(path: string): FeatureSource {
   const source = new FileSource(path)
   try {
     const rows = indexTable(source)
+    const decoder = new FloatDecoder()
     return {
       find: (image) => namesOf(image).find((name) => rows.has(name)),
       read(key, wanted) {
         const row = rows.get(key)
         if (row === undefined) throw broken(source, 'E_FEATURES', `there is no image ${printable(key)}`)
-        return readTableRow(source, row, wanted)
+        return readTableRow(source, row, wanted, decoder)
       },
       [Symbol.dispose]: () => {
         source[Symbol.dispose]()
@@ -134,7 +135,12 @@ function indexTable(source: FileSource): Map<string, TableRow> {
 
 const longestLineBytes = 256 << 20
 
-function readTableRow(source: FileSource, row: TableRow, wanted: WantedImage): RegionValue {
+function readTableRow(
+  source: FileSource,
+  row: TableRow,
+  wanted: WantedImage,
+  decoder: FloatDecoder,
+): RegionValue {
   const fail = (what: string): Error => broken(source, 'E_FEATURES', `line ${row.line}: ${what}`)
   if (row.lengthBytes > longestLineBytes) throw fail(`it has ${row.lengthBytes} bytes`)
   const text = source.read(row.offset, row.lengthBytes).toString('latin1').replace(/\r$/, '')
@@ -148,8 +154,8 @@ function readTableRow(source: FileSource, row: TableRow, wanted: WantedImage): R
   const rows = Number(count)
   if (!Number.isInteger(rows) || rows < 1 || rows > mostRegions)
     throw fail(`num_boxes is "${printable(count ?? '')}"`)
-  const featureRows = decodeFloats(Buffer.from(features), rows * featureSize)
-  const boxRows = decodeFloats(Buffer.from(boxes ?? ''), rows * 4)
+  const featureRows = decoder.decode(Buffer.from(features), rows * featureSize)
+  const boxRows = decoder.decode(Buffer.from(boxes ?? ''), rows * 4)
   if (featureRows === undefined)
     throw fail(`features is not ${rows} x ${featureSize} float32 numbers in base64`)
   if (boxRows === undefined) throw fail(`boxes is not ${rows} x 4 float32 numbers in base64`)

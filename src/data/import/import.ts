@@ -4,14 +4,14 @@ import {join, resolve} from 'node:path'
 
 import {breathe} from '../../breathe.js'
 import {DataError, printable} from '../../errors.js'
-import {openAtomic, sha256File, writeFileAtomic} from '../../files.js'
+import {sha256File, writeFileAtomic} from '../../files.js'
 import {isFileName} from '../../formats/file-name.js'
 import {datasetLayout, ownDataset} from '../datasets.js'
 import {countSplits, writeExpressions} from '../expressions.js'
 import type {ExpressionRef, Expressions, SplitCounts} from '../expressions.js'
 import {combine} from '../fingerprint.js'
 import type {OnPrepareProgress} from '../progress.js'
-import {RegionWriter} from '../regions.js'
+import {RegionWriter} from '../region-writer.js'
 import {numberOf, openFeatures} from './features.js'
 import type {FeatureSource, WantedImage} from './features.js'
 import {importedFiles} from './imported.js'
@@ -147,8 +147,7 @@ async function writeStore(
   globalOnly: boolean,
   {signal, onProgress}: ImportOptions,
 ): Promise<void> {
-  await using file = await openAtomic(path)
-  const writer = new RegionWriter(file)
+  await using writer = await RegionWriter.open(path, {source: 'import', dtype: 'F32'})
   let doneImages = 0
   for (const {name, imageId, width, height} of images.values()) {
     const value = source.read(source.find(name) ?? name, {imageId, width, height})
@@ -157,7 +156,7 @@ async function writeStore(
     onProgress?.({stage, doneBytes: ++doneImages, totalBytes: images.size})
     await breathe(signal)
   }
-  await writer.finish('import')
+  await writer.finish()
 }
 
 // Phrases of one box of one image in one split are sentences of one ref.
