@@ -50,6 +50,11 @@ export default class Eval extends BaseCommand<typeof Eval> {
       dependsOn: ['results'],
       description: 'Add sent_id, ref_id and the logits of the regions to the rows.',
     }),
+    nproc: Flags.integer({default: 1, min: 1, description: 'Processes on CPUs that share the split.'}),
+    devices: Flags.string({
+      helpValue: 'cpu|gpu:N,N',
+      description: 'cpu, or GPUs that share the split, such as gpu:0,1.',
+    }),
     ablate: Flags.option({
       options: ablations,
       description:
@@ -91,6 +96,8 @@ export default class Eval extends BaseCommand<typeof Eval> {
       'ablate-seed': ablateSeed,
       exclude: idFile,
       'exclude-by': by = 'sent',
+      nproc,
+      devices,
       'batch-size': batchSize,
       ...flags
     } = this.flags
@@ -110,6 +117,8 @@ export default class Eval extends BaseCommand<typeof Eval> {
       ablate,
       ablateSeed,
       exclude,
+      nproc,
+      devices,
       signal: this.interrupt,
     })
     try {

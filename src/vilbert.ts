@@ -1,7 +1,8 @@
 import {createRequire} from 'node:module'
 import {resolve} from 'node:path'
 import {z} from 'zod'
-import {Bridge} from './bridge/bridge.js'
+import {Bridge, type BridgeOptions} from './bridge/bridge.js'
+import {launchedStream} from './bridge/launched-stream.js'
 import {findPython} from './bridge/python-environment.js'
 import type {DataConfig} from './config/data.js'
 import type {Precision} from './config/precision.js'
@@ -25,6 +26,7 @@ import {
   type TrainResult,
 } from './model/events.js'
 import {resolveModel, type ModelSource} from './model/model-source.js'
+import {placesOf, type Places} from './model/places.js'
 import {resultsFile} from './model/results-file.js'
 import {Run} from './model/run.js'
 import {codeFingerprint} from './run/fingerprint.js'
@@ -78,6 +80,10 @@ export type EvaluateOptions = {
   readonly exclude?: Exclusion | undefined
   /** Whether the rows also hold sent_id, ref_id and the logits of the regions. @default false */
   readonly logits?: boolean | undefined
+  /** Processes on CPUs that share the split. @default 1 */
+  readonly nproc?: number | undefined
+  /** `cpu`, or GPUs that share the split, such as `gpu:0,1`. @default the first GPU if there is one */
+  readonly devices?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -134,9 +140,11 @@ const GRACE_MS = 120_000
  */
 export class Vilbert implements AsyncDisposable {
   readonly #bridge: Bridge
+  readonly #options: BridgeOptions
 
-  private constructor(bridge: Bridge) {
-    this.#bridge = bridge
+  private constructor(options: BridgeOptions) {
+    this.#options = options
+    this.#bridge = new Bridge(options)
   }
 
   /**
@@ -145,7 +153,7 @@ export class Vilbert implements AsyncDisposable {
    */
   static async open({python, onStderr}: VilbertOptions = {}): Promise<Vilbert> {
     const options = {python: await findPython({python}), graceMs: GRACE_MS}
-    return new Vilbert(new Bridge(onStderr === undefined ? options : {...options, onStderr}))
+    return new Vilbert(onStderr === undefined ? options : {...options, onStderr})
   }
 
   /** Trains; the result names the checkpoints. */
@@ -215,7 +223,7 @@ export class Vilbert implements AsyncDisposable {
       resume: resume ?? null,
       overwrite,
     }
-    const events = this.#bridge.stream('vilbert.train:train', request, {
+    const events = this.#stream('vilbert.train:train', request, training, {
       event: trainEventSchema,
       result: trainResultSchema,
       signal,
@@ -243,11 +251,35 @@ export class Vilbert implements AsyncDisposable {
       ablateSeed,
       exclude,
     }
-    return yield* this.#bridge.stream('vilbert.evaluate:evaluate', request, {
+    const places = {nproc: options.nproc ?? 1, devices: options.devices ?? null}
+    return yield* this.#stream('vilbert.evaluate:evaluate', request, places, {
       event: evaluateEventSchema,
       result: evaluateResultSchema,
       signal,
     })
+  }
+
+  /** Work for one process is done behind the bridge, that for several under Paddle's launcher. */
+  async *#stream<E, R>(
+    fn: string,
+    request: Readonly<Record<string, unknown>>,
+    places: Places,
+    options: {
+      readonly event: z.ZodType<E>
+      readonly result: z.ZodType<R>
+      readonly signal: AbortSignal | undefined
+    },
+  ): AsyncGenerator<E, R, void> {
+    const {count, gpus} = placesOf(places)
+    if (count === 1) return yield* this.#bridge.stream(fn, {...request, device: places.devices}, options)
+    if (gpus !== undefined)
+      await this.#bridge.call(
+        'vilbert.session:check_devices',
+        {gpus},
+        {reply: z.null(), signal: options.signal},
+      )
+    const {python, onStderr} = this.#options
+    return yield* launchedStream({...options, fn, request, count, gpus, python, onStderr, graceMs: GRACE_MS})
   }
 }
 

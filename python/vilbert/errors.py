@@ -39,9 +39,3 @@ class DivergedError(UserError):
     """The loss is no number any more."""
 
     vilbert_kind = "gate"
-
-
-class EnvironmentError(UserError):
-    """Something that the work needs is not on this machine."""
-
-    vilbert_kind = "environment"

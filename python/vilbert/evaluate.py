@@ -16,7 +16,7 @@ from vilbert.dataset import ReferringDataset, by_length, ids_in_data, open_split
 from vilbert.errors import DataError
 from vilbert.parallel import ALONE, Processes, processes
 from vilbert.scorer import Scorer, open_scorer
-from vilbert.session import check_data_fit
+from vilbert.session import check_data_fit, use_device
 
 MIN_OVERLAP = 0.5  # a chosen region counts as right above this
 PROGRESS_SECONDS = 0.25
@@ -40,6 +40,7 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
     `ablateSeed` to see what the model relies on.
     """
     started = time.perf_counter()
+    use_device(request.get("device"))
     dataset = open_split(request["data"], request["split"], request["vocabulary"])
     dataset, excluded = without(dataset, request["data"]["expressionsFile"], request.get("exclude"))
     if request.get("ablate"):

@@ -1,6 +1,6 @@
 """One of the processes that `python -m paddle.distributed.launch` starts: `launched.py SETTINGS.json`.
 
-The settings are {fn, request, socket, path, device}. The process talks to Node over its own connection to the socket,
+The settings are {fn, request, socket, path}. The process talks to Node over its own connection to the socket,
 a JSON object a line: hello, then events (the first process of a machine only), at last a result or an error. Node
 says "stop" to end the work at the next event. A second connection is its lifeline: when Node is gone, the kernel
 ends the process; the launcher's lifeline is its standard input, which it does not look at itself.
@@ -9,6 +9,7 @@ ends the process; the launcher's lifeline is its standard input, which it does n
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import fcntl
 import json
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 LINUX_F_SETSIG = 10
+END_SECONDS = 10
 
 
 def main() -> None:
@@ -35,7 +37,8 @@ def main() -> None:
         node.tell({"result": work(settings, node)})
     except BaseException as error:  # noqa: BLE001
         node.tell({"error": describe(error)})
-        # No orderly end: in it Paddle would wait for processes that are lost.
+        # Node ends all. Until then the launcher must not see this end: it tells Node which process was the first.
+        time.sleep(END_SECONDS)
         os._exit(1)
     os._exit(0)
 
@@ -44,7 +47,7 @@ def work(settings: dict[str, Any], node: NodeLine) -> Any:
     """Goes through the generator, in step with the other processes; gives its result, None after a stop."""
     from vilbert.bridge import resolve
 
-    join_others(settings["device"])
+    join_others()
     from vilbert.parallel import processes
 
     function = resolve(settings["fn"])
@@ -57,23 +60,23 @@ def work(settings: dict[str, Any], node: NodeLine) -> Any:
             return end.value
         if os.environ.get("PADDLE_LOCAL_RANK", "0") == "0":
             node.tell({"event": event})
-        if goes_in_step and processes().agree(node.wants_stop):
-            events.close()  # runs its `finally`, which saves
+        if not goes_in_step:
+            continue
+        is_over = True
+        try:
+            is_over = processes().agree(node.wants_stop)
+        finally:
+            if is_over:
+                events.close()  # runs its `finally`, which saves, even where the others are lost
+        if is_over:
             return None
 
 
-def join_others(device: str | None) -> None:
+def join_others() -> None:
     """Makes the group of processes: gloo on CPUs, NCCL on GPUs."""
-    import paddle
     import paddle.distributed as dist
 
-    from vilbert.errors import EnvironmentError
-
-    if device is not None and not paddle.is_compiled_with_cuda():
-        raise EnvironmentError(
-            f"--devices {device} needs a GPU, but this Paddle is built for CPUs.",
-            "Run `vilbert-ts setup --gpu`, or use --nproc N.",
-        )
+    faulthandler.enable()  # only now: Paddle's own handlers would replace these
     if int(os.environ["PADDLE_TRAINER_ID"]) > 0:
         wait_for_store()
     with contextlib.redirect_stdout(sys.stderr):

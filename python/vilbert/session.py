@@ -12,11 +12,35 @@ from vilbert.batches import Batch
 from vilbert.checkpoint import initialise, load_weights
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset
-from vilbert.errors import ConfigError
+from vilbert.errors import ConfigError, MachineError
 from vilbert.model import Inputs, Vilbert, padded_inputs
 from vilbert.tensors import TensorFile
 
 _loaded: dict[str, Vilbert] = {}
+
+
+def check_devices(request: dict[str, Any]) -> None:
+    """Raises an MachineError where `gpus` (their numbers) are not on this machine."""
+    gpus = ",".join(map(str, request["gpus"]))
+    if not paddle.is_compiled_with_cuda():
+        raise MachineError(
+            f"--devices gpu:{gpus} needs a GPU, but this Paddle is built for CPUs.",
+            "Run `vilbert-ts setup --gpu`, or use --nproc N.",
+        )
+    count = paddle.device.cuda.device_count()
+    if max(request["gpus"]) >= count:
+        raise MachineError(
+            f"--devices gpu:{gpus} is not all here: this machine has {count} GPUs.", "Count them from 0."
+        )
+
+
+def use_device(device: str | None) -> None:
+    """Computes on `cpu` or `gpu:0` from now on; None leaves the choice to Paddle, or to the launcher."""
+    if device is None:
+        return
+    if device != "cpu":
+        check_devices({"gpus": [int(device.split(":")[1])]})
+    paddle.set_device(device)
 
 
 def build_model(config: ModelConfig, weights: dict[str, Any] | None, seed: int) -> Vilbert:

@@ -27,7 +27,7 @@ from vilbert.optim import Optimizer, Rates, Schedule
 from vilbert.parallel import processes
 from vilbert.run_folder import MetricsLog, RunFolder, SavedState, Snapshot
 from vilbert.scorer import StockScorer
-from vilbert.session import build_model, check_data_fit, to_inputs
+from vilbert.session import build_model, check_data_fit, to_inputs, use_device
 from vilbert.tensors import TensorFile
 from vilbert.training_spec import TrainingSpec
 
@@ -52,6 +52,7 @@ def train(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, 
             if run.is_finished and not run.is_epoch_end:
                 break
             yield (yield from run.finish_epoch())
+        run.save_if_moved()
     except DivergedError:
         raise  # nothing of this state is worth keeping
     except BaseException:
@@ -59,7 +60,6 @@ def train(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, 
         raise
     finally:
         run.metrics.close()
-    run.save_if_moved()
     return run.summary()
 
 
@@ -69,6 +69,7 @@ class TrainingRun:
     def __init__(self, request: dict[str, Any]) -> None:
         self.spec = spec = TrainingSpec.from_json(request["training"])
         self.processes = processes()
+        use_device(request.get("device"))
         config = ModelConfig.from_json(request["config"])
         self._config_json = request["config"]
         self._data_fingerprint = request["data"]["fingerprint"]
@@ -99,6 +100,7 @@ class TrainingRun:
         self.best: dict[str, Any] | None = None
         self.seconds_before = 0.0  # that the run took before it was resumed
         self._stopped_early: str | None = None
+        self._unlogged: list[dict[str, Any]] = []  # steps that no event has told of yet
         self._is_whole = True  # not while a step changes weights, moments and averages one by one
         if saved is not None:
             self._restore(saved)
@@ -172,24 +174,23 @@ class TrainingRun:
         epoch = len(self.epochs) + 1
         taken = self.step - len(self.epochs) * self.steps_per_epoch
         order = epoch_order(len(self.examples), self.spec, epoch)
-        steps: list[dict[str, Any]] = []
         expressions, since = 0, time.perf_counter()
         for rows in list(in_order(order, self.spec.batch_size))[taken:]:
             if self.is_finished:
                 break
             step, wish = self._take_step(epoch, rows, since)
-            steps.append(step)
+            self._unlogged.append(step)
             expressions += len(rows)
             is_save_due = self.spec.save_every_steps and self.step % self.spec.save_every_steps == 0
             if wish == TIME_IS_UP:
                 self._stopped_early = "time limit"
             if wish or is_save_due:
-                yield self._report(steps, expressions / (time.perf_counter() - since))
-                steps, expressions, since = [], 0, time.perf_counter()
+                yield self._report(expressions / (time.perf_counter() - since))
+                expressions, since = 0, time.perf_counter()
             if is_save_due:
                 self._save(is_best=False)
-        if steps:
-            yield self._report(steps, expressions / (time.perf_counter() - since))
+        if self._unlogged:
+            yield self._report(expressions / (time.perf_counter() - since))
 
     def _wish(self, since: float) -> int:
         """What is due by the clock, which only that of the first process may tell."""
@@ -241,9 +242,14 @@ class TrainingRun:
         )
         return f"The loss became {loss} at step {step} (sentences {shown}{more}); {good}."
 
-    def _report(self, steps: list[dict[str, Any]], expressions_per_second: float) -> dict[str, Any]:
-        self.metrics.write(steps)
+    def _report(self, expressions_per_second: float) -> dict[str, Any]:
+        steps = self._log_steps()
         return {"type": "steps", "steps": steps, "expressionsPerSecond": expressions_per_second}
+
+    def _log_steps(self) -> list[dict[str, Any]]:
+        steps, self._unlogged = self._unlogged, []
+        self.metrics.write(steps)
+        return steps
 
     def finish_epoch(self) -> Generator[dict[str, Any], None, dict[str, Any]]:
         """Validates and saves; returns the epoch's event."""
@@ -298,6 +304,7 @@ class TrainingRun:
         if not self._is_whole or self.metrics.has_failed:
             return
         if self._saved_at != (self.step, len(self.epochs)):
+            self._log_steps()
             self._save(is_best=False)
 
     def _save(self, *, is_best: bool) -> None:

@@ -1,10 +1,10 @@
 import type {ZodType} from 'zod'
-import {printable} from '../errors.js'
 import {pythonRoot} from '../paths.js'
 import {ArrayFolder} from './array-file.js'
 import type {Answer, CallOptions} from './call.js'
 import {CallQueue} from './call-queue.js'
-import {BridgeCancelledError, BridgeClosedError, BridgeMessageError} from './errors.js'
+import {BridgeCancelledError, BridgeClosedError} from './errors.js'
+import {fit} from './fit.js'
 import type {Operation} from './protocol.js'
 import {SessionKeeper} from './session-keeper.js'
 import type {PythonHello, Session} from './session.js'
@@ -211,14 +211,4 @@ export class Bridge implements AsyncDisposable {
   #keepNodeAlive(): void {
     this.#keeper.session?.process.keepNodeAlive(this.#busy)
   }
-}
-
-/** Replies are checked where they enter: behind this, types are true. */
-function fit<T>(schema: ZodType<T>, value: unknown, what: string): T {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const place = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`
-  const problem = printable(issue?.message ?? 'it has another form', 300)
-  throw new BridgeMessageError(`${what} does not fit${place}: ${problem}.`, {cause: parsed.error})
 }

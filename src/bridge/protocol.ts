@@ -68,9 +68,14 @@ const TAGGED_FLOATS: ReadonlyMap<unknown, number> = new Map([
   ['-inf', -Infinity],
 ])
 
+/** Reads one JSON value that Python wrote; NaN and Infinity come back out of their tags. */
+export function decodeJson(text: string): unknown {
+  return text.includes('"$float"') ? JSON.parse(text, untagFloat) : JSON.parse(text)
+}
+
 /** Reads the text that `vilbert.bridge.handle` returned. */
 export function decodeReply(text: string): Reply {
-  const reply: unknown = text.includes('"$float"') ? JSON.parse(text, untagFloat) : JSON.parse(text)
+  const reply = decodeJson(text)
   if (!isRecord(reply)) throw new BridgeMessageError('Python answered with something that is not a reply.')
   if (reply['ok'] === true) return {kind: 'value', value: reply['value']}
   if (reply['cancelled'] === true) return {kind: 'cancelled'}
@@ -93,7 +98,8 @@ const USER_ERRORS: ReadonlyMap<unknown, new (message: string, details?: ErrorDet
     ['gate', GateError],
   ])
 
-function errorFrom(raw: Readonly<Record<string, unknown>>): VilbertError {
+/** The error that a Python exception is on this side. */
+export function errorFrom(raw: Readonly<Record<string, unknown>>): VilbertError {
   const message = textOf(raw['message'])
   const pythonType = textOf(raw['type'])
   const details = {...optional('code', raw['code']), ...optional('next', raw['next'])}

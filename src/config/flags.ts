@@ -27,6 +27,7 @@ const valueNames: Readonly<Record<string, string>> = {
   number: 'X',
   array: 'N,N',
   freeze: 'PATTERN,PATTERN',
+  devices: 'cpu|gpu:N,N',
 }
 
 /** The flag of each field: its name in kebab case, its value typed like the field. */

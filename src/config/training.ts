@@ -89,6 +89,13 @@ const trainingShape = {
     .nullable()
     .default(null)
     .describe('Stop in order after this many minutes; none: never.'),
+  nproc: z.int().min(1).max(1024).default(1).describe('Processes on CPUs that share each batch.'),
+  devices: z
+    .string()
+    .regex(/^(cpu|gpu:\d+(,\d+)*)$/, 'must be cpu or GPUs by number, such as gpu:0,1')
+    .nullable()
+    .default(null)
+    .describe('cpu, or GPUs that share each batch, such as gpu:0,1; none: the first GPU if there is one.'),
 }
 
 /** The training settings one by one: what flags are made from. */

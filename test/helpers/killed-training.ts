@@ -109,8 +109,14 @@ function linesOf(log: string): number {
   return existsSync(log) ? readFileSync(log, 'utf8').split('\n').length : 0
 }
 
+/** The Python of the bridge, or one of those under the launcher: when one is gone, all must end. */
+function pythonsOf(mark: ReturnType<typeof processMark>): readonly string[] {
+  const launched = markedProcesses(mark, 'launched.py')
+  return launched.length === 0 ? markedProcesses(mark, 'boot.py') : launched.slice(-1)
+}
+
 function stop(how: (typeof stops)[number], nodePid: number, mark: ReturnType<typeof processMark>): void {
-  const pythons = markedProcesses(mark, 'boot.py').map(Number)
+  const pythons = pythonsOf(mark).map(Number)
   const [signal, pids]: [NodeJS.Signals, number[]] =
     how === 'Ctrl-C'
       ? ['SIGINT', [nodePid]]
