@@ -76,7 +76,7 @@ class Processes:
 
     def agree(self, wish: bool) -> bool:
         """What the first process wishes."""
-        return bool(self.sum_arrays(np.float32([wish and self.is_first]))[0] > 0)
+        return bool(self.sum_arrays(np.array([wish and self.is_first], np.float32))[0] > 0)
 
     def wait_for_all(self) -> None:
         """Returns once every process is here."""
