@@ -25,6 +25,7 @@ import {
   type TrainEvent,
   type TrainResult,
 } from './model/events.js'
+import {explainCrash} from './model/cut-stores.js'
 import {resolveModel, type ModelSource} from './model/model-source.js'
 import {placesOf, type Places} from './model/places.js'
 import {resultsFile} from './model/results-file.js'
@@ -223,7 +224,7 @@ export class Vilbert implements AsyncDisposable {
       resume: resume ?? null,
       overwrite,
     }
-    const events = this.#stream('vilbert.train:train', request, training, {
+    const events = this.#work('vilbert.train:train', request, training, {
       event: trainEventSchema,
       result: trainResultSchema,
       signal,
@@ -252,11 +253,25 @@ export class Vilbert implements AsyncDisposable {
       exclude,
     }
     const places = {nproc: options.nproc ?? 1, devices: options.devices ?? null}
-    return yield* this.#stream('vilbert.evaluate:evaluate', request, places, {
+    return yield* this.#work('vilbert.evaluate:evaluate', request, places, {
       event: evaluateEventSchema,
       result: evaluateResultSchema,
       signal,
     })
+  }
+
+  /** Work on prepared data; what became of them meanwhile explains a crash. */
+  async *#work<E, R>(
+    fn: string,
+    request: Readonly<Record<string, unknown>> & {readonly data: PreparedData},
+    places: Places,
+    options: WorkOptions<E, R>,
+  ): AsyncGenerator<E, R, void> {
+    try {
+      return yield* this.#stream(fn, request, places, options)
+    } catch (error) {
+      throw explainCrash(error, [request.data.detectedFile, request.data.annotatedFile])
+    }
   }
 
   /** Work for one process is done behind the bridge, that for several under Paddle's launcher. */
@@ -264,11 +279,7 @@ export class Vilbert implements AsyncDisposable {
     fn: string,
     request: Readonly<Record<string, unknown>>,
     places: Places,
-    options: {
-      readonly event: z.ZodType<E>
-      readonly result: z.ZodType<R>
-      readonly signal: AbortSignal | undefined
-    },
+    options: WorkOptions<E, R>,
   ): AsyncGenerator<E, R, void> {
     const {count, gpus} = placesOf(places)
     if (count === 1) return yield* this.#bridge.stream(fn, {...request, device: places.devices}, options)
@@ -281,6 +292,12 @@ export class Vilbert implements AsyncDisposable {
     const {python, onStderr} = this.#options
     return yield* launchedStream({...options, fn, request, count, gpus, python, onStderr, graceMs: GRACE_MS})
   }
+}
+
+type WorkOptions<E, R> = {
+  readonly event: z.ZodType<E>
+  readonly result: z.ZodType<R>
+  readonly signal: AbortSignal | undefined
 }
 
 /** Writes the run down once Python has taken it on, before its first step. */

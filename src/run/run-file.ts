@@ -112,7 +112,15 @@ function describe({dataFingerprint, codeFingerprint, command, origin, versions, 
 }
 
 async function write(folder: string, run: RunFile): Promise<void> {
-  await writeFileAtomic(join(folder, 'run.json'), `${JSON.stringify(run, null, 2)}\n`)
+  const path = join(folder, 'run.json')
+  await writeFileAtomic(path, `${JSON.stringify(run, null, 2)}\n`).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new CheckpointError(`${printable(path, 300)} cannot be written: ${printable(reason, 300)}.`, {
+      code: 'E_RUN_FILE',
+      next: 'Make room, or choose another --output-dir.',
+      cause: error,
+    })
+  })
 }
 
 /** What changes the numbers that the model sees; where the files lie does not. Runs before there was float16 had none. */
