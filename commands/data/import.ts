@@ -7,8 +7,9 @@ export default class DataImport extends BaseCommand<typeof DataImport> {
   static override summary = 'Make a data set of your own annotations and region features.'
   static override description =
     'Annotations are JSON Lines {image, width, height, phrase, box, split, category?}, or COCO JSON whose annotations ' +
-    'have a phrase (or phrases) and a split. Features are a TSV of bottom-up attention or a folder of ' +
-    '<image>.safetensors with features [N, 2048] and boxes [N, 4]. All faulty rows are listed. Use the result with ' +
+    'have a phrase (or phrases) and a split. Features are a TSV of bottom-up attention, a folder of ' +
+    '<image>.safetensors with features [N, 2048] and boxes [N, 4], or one of <image>.npy as the 12-in-1 extractor ' +
+    'writes them (read without running what is pickled in them). All faulty rows are listed. Use the result with ' +
     '--dataset own.'
 
   static override examples = [

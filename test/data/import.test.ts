@@ -42,6 +42,61 @@ for (const [title, annotations, features] of [
   })
 }
 
+test('the .npy files of the 12-in-1 extractor give the same stores as safetensors, also as float16', async (t) => {
+  const folder = await ownData(t)
+  const stores = ['detected.safetensors', 'annotated.safetensors']
+  for (const [name, ending] of [
+    ['npy', '-npy'],
+    ['plain', ''],
+  ] as const) {
+    await succeeding(t, [
+      ...importing(folder, join(folder, name), join(folder, `detected${ending}`)),
+      ...['--annotated-features', join(folder, `annotated${ending}`)],
+    ])
+  }
+  for (const store of stores) {
+    const [npy, plain] = await Promise.all(
+      ['npy', 'plain'].map(async (name) => readFile(join(folder, name, 'own', store))),
+    )
+    t.true(npy?.equals(plain ?? Buffer.alloc(0)))
+  }
+  const packing = [
+    'data',
+    'pack',
+    '--data-root',
+    join(folder, 'npy'),
+    '--dataset',
+    'own',
+    '--dtype',
+    'float16',
+  ]
+  const packed = (await succeeding(t, packing)) as {stores: {file: string; images: number}[]}
+  t.deepEqual(
+    packed.stores.map(({images}) => images),
+    [12, 12],
+  )
+  const half = (await readFile(packed.stores[0]?.file ?? '')).length
+  t.true(half < 0.51 * (await readFile(join(folder, 'npy', 'own', 'detected.safetensors'))).length)
+})
+
+test('.npy files with anything else in them are refused in a sentence, and nothing of them is run', async (t) => {
+  const folder = await ownData(t)
+  const bad = await temporaryFolder(t)
+  await execa(python, [join(pythonFixtures, 'bad_npy.py'), join(folder, 'detected-npy'), bad])
+  const names = await readdir(bad)
+  t.is(names.length, 9)
+  for (const name of names) {
+    const features = join(bad, name)
+    const before = await readdir(features)
+    const failed = await runCli([...importing(folder, join(folder, 'root'), features), '--json'])
+    t.is(failed.exitCode, 4, `${name}: ${failed.stdout}`)
+    const {error} = jsonOf(failed) as {error: {message: string}}
+    t.regex(error.message, /\.npy: /, name)
+    t.log(name, error.message.replace(/^.*\.npy: /, ''))
+    t.deepEqual(await readdir(features), before)
+  }
+})
+
 test('own data without features of annotated boxes are counted, trained on and asked', async (t) => {
   const folder = await ownData(t)
   const root = join(folder, 'root')
@@ -121,14 +176,11 @@ test('boxes may be corner and size, and a data set is replaced only with --force
   t.deepEqual(await readdir(root), ['own'])
 })
 
-test('features that are pickles, cut or of another width are refused in a sentence, exit 4', async (t) => {
+test('features that are cut, missing or of another width are refused in a sentence, exit 4', async (t) => {
   const folder = await ownData(t)
   const table = await readFile(join(folder, 'detected.tsv'), 'latin1')
-  const objects = await temporaryFolder(t)
-  await writeFile(join(objects, 'a.npy'), 'x')
   const cases: [string, string, string][] = [
-    [objects, 'hold pickled objects', 'E_FEATURES'],
-    [await temporaryFolder(t), 'no .safetensors files', 'E_FEATURES'],
+    [await temporaryFolder(t), 'no .safetensors or .npy files', 'E_FEATURES'],
     [join(folder, 'nothing.tsv'), 'do not exist', 'E_MISSING_FILE'],
   ]
   for (const [name, text] of [

@@ -1,10 +1,13 @@
 import {readdirSync, statSync} from 'node:fs'
 import {basename, extname, join} from 'node:path'
 
+import {isFloat, toNumbers} from '../../checkpoint/float-casts.js'
 import {DataError, printable} from '../../errors.js'
 import {FloatDecoder} from '../../formats/base64.js'
 import {broken, FileSource} from '../../formats/byte-source.js'
 import {refuseWrong} from '../../formats/problems.js'
+import {readNpyDict} from '../../formats/npy.js'
+import type {NpyField} from '../../formats/npy.js'
 import {checkNumbers, meanOfRows} from '../../formats/region-values.js'
 import type {RegionValue} from '../../formats/region-values.js'
 import {readSafetensors} from '../../formats/safetensors.js'
@@ -23,7 +26,7 @@ export type FeatureSource = Disposable & {
 
 /**
  * Opens features: a TSV of bottom-up attention, or a folder with `<image>.safetensors` each of `features` [N, 2048]
- * and `boxes` [N, 4] (F32; x1, y1, x2, y2 in pixels).
+ * and `boxes` [N, 4] (F32; x1, y1, x2, y2 in pixels), or with the `<image>.npy` of the 12-in-1 extractor.
  * @throws DataError E_FEATURES for anything else, with what to do
  */
 export function openFeatures(path: string): FeatureSource {
@@ -34,29 +37,27 @@ export function openFeatures(path: string): FeatureSource {
 }
 
 const mostRegions = 10_000
-const convert =
-  'Convert each where you trust them: safetensors.numpy.save_file({"features": d["features"], "boxes": d["bbox"]}, ' +
-  '"<image>.safetensors") with d = np.load(file, allow_pickle=True).item(), both as float32.'
 
 function openFolder(path: string): FeatureSource {
   const names = readdirSync(path)
-  const keys = new Set(
-    names.filter((name) => extname(name) === '.safetensors').map((name) => name.slice(0, -12)),
+  const files = new Map(
+    ['.npy', '.safetensors'].flatMap((ending) =>
+      names.filter((name) => extname(name) === ending).map((name) => [stemOf(name), name]),
+    ),
   )
-  if (keys.size === 0 && names.some((name) => extname(name) === '.npy')) {
-    const message = `The .npy files in ${printable(path, 300)} hold pickled objects, which can run code when they are read.`
-    throw new DataError(message, {code: 'E_FEATURES', next: convert})
-  }
-  if (keys.size === 0) {
-    const message = `There are no .safetensors files in ${printable(path, 300)}.`
+  if (files.size === 0) {
+    const message = `There are no .safetensors or .npy files in ${printable(path, 300)}.`
     throw new DataError(message, {
       code: 'E_FEATURES',
       next: 'Pass a folder with one for each image, or a .tsv file.',
     })
   }
   return {
-    find: (image) => namesOf(image).find((name) => keys.has(name)),
-    read: (key, wanted) => readImageFile(join(path, `${key}.safetensors`), wanted),
+    find: (image) => namesOf(image).find((name) => files.has(name)),
+    read(key, wanted) {
+      const file = join(path, files.get(key) ?? '')
+      return extname(file) === '.npy' ? readNpyFile(file, wanted) : readImageFile(file, wanted)
+    },
     [Symbol.dispose]: () => undefined,
   }
 }
@@ -174,6 +175,51 @@ function regionValue(
   const value = {...wanted, count, boxes, features, meanFeature: meanOfRows(features, featureSize)}
   checkNumbers(source, value, refuseWrong)
   return value
+}
+
+// The extractor of 12-in-1 saves {features, bbox, num_boxes, image_width, image_height, …}, some copies with other names.
+function readNpyFile(path: string, wanted: WantedImage): RegionValue {
+  using source = new FileSource(path)
+  const fields = readNpyDict(source)
+  const fail = (what: string): Error => broken(source, 'E_FEATURES', what)
+  const sizes = [
+    ['image_width', 'image_w', wanted.width],
+    ['image_height', 'image_h', wanted.height],
+  ] as const
+  for (const [name, other, size] of sizes) {
+    const stated = fields.get(name) ?? fields.get(other) ?? size
+    if (stated === size) continue
+    throw fail(`${name} is ${typeof stated === 'number' ? stated : 'no number'}, the rows say ${size}`)
+  }
+  const rowsOf = (name: string, columns: number): Float32Array => {
+    const floats = floatRows(source, fields.get(name), columns)
+    if (floats === undefined) throw fail(`it has no floating point "${name}" of shape [N, ${columns}]`)
+    return floats
+  }
+  const features = rowsOf('features', featureSize)
+  const boxes = rowsOf(fields.has('bbox') ? 'bbox' : 'boxes', 4)
+  const count = fields.get('num_boxes') ?? features.length / featureSize
+  if (count !== features.length / featureSize)
+    throw fail(`num_boxes does not fit ${features.length / featureSize} features`)
+  return regionValue(source, wanted, features, boxes)
+}
+
+function floatRows(
+  source: FileSource,
+  field: NpyField | undefined,
+  columns: number,
+): Float32Array | undefined {
+  if (typeof field !== 'object' || field === null || !('order' in field)) return undefined
+  const {shape, dtype, order, data} = field
+  const [rows = 0, width] = shape
+  if (shape.length !== 2 || width !== columns || rows < 1 || rows > mostRegions || !isFloat(dtype))
+    return undefined
+  const numbers = Float32Array.from(toNumbers(Buffer.from(data.read(source)), dtype))
+  if (order === 'C') return numbers
+  return Float32Array.from(
+    numbers,
+    (_, at) => numbers[(at % columns) * rows + Math.floor(at / columns)] ?? NaN,
+  )
 }
 
 /** The number at the end of an image's name: COCO_train2014_000000000009.jpg is image 9. */
