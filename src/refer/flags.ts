@@ -1,5 +1,5 @@
 import {Args, Errors, Flags} from '@oclif/core'
-import {datasetSplits} from '../data/datasets.js'
+import {datasetNames, splitterNames} from '../data/datasets.js'
 import {printable} from '../errors.js'
 
 /** The argument that names a ref. */
@@ -14,12 +14,12 @@ export const refArgs = {
 export const refFlags = {
   'data-root': Flags.string({required: true, helpValue: 'DIR', description: 'Folder with the data sets.'}),
   dataset: Flags.option({
-    options: Object.keys(datasetSplits),
+    options: datasetNames,
     default: 'refcoco+',
     description: 'Data set that the ref is in.',
   })(),
   'split-by': Flags.option({
-    options: [...new Set(Object.values(datasetSplits).flatMap((bySplitter) => Object.keys(bySplitter)))],
+    options: splitterNames,
     description: "Who split it; by default the data set's usual one.",
   })(),
 }

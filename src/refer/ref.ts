@@ -1,7 +1,9 @@
 import {existsSync} from 'node:fs'
+import {readFile} from 'node:fs/promises'
 import path from 'node:path'
-import {datasetLayout} from '../data/datasets.js'
-import {readExpressions} from '../data/expressions.js'
+import {datasetLayout, ownDataset, type DatasetLayout} from '../data/datasets.js'
+import {readExpressions, type Expressions} from '../data/expressions.js'
+import {openImported} from '../data/import/imported.js'
 import {DataError, printable} from '../errors.js'
 
 export type ReadRefOptions = {
@@ -47,12 +49,12 @@ const imageFolder = path.join('images', 'mscoco', 'images', 'train2014')
 export async function readRef(options: ReadRefOptions): Promise<RefDetails> {
   const {dataRoot, dataset, splitBy, refId, signal} = options
   const layout = datasetLayout(dataRoot, dataset, splitBy)
-  // Nothing is stored, so the fingerprints of the sources are of no use.
-  const {refs, images, categories} = await readExpressions(layout, {refs: '', instances: ''}, signal)
+  const {file, expressions} = await expressionsOf(layout, dataRoot, signal)
+  const {refs, images, categories} = expressions
   const ref = refs.find((candidate) => candidate.refId === refId)
   const image = images.find(({id}) => id === ref?.imageId)
   if (ref === undefined || image === undefined) {
-    throw new DataError(`${printable(layout.refsFile, 300)} has no ref ${refId}.`, {
+    throw new DataError(`${printable(file, 300)} has no ref ${refId}.`, {
       code: 'E_NO_REF',
       next: rangeOf(refs.map((candidate) => candidate.refId)),
     })
@@ -70,6 +72,21 @@ export async function readRef(options: ReadRefOptions): Promise<RefDetails> {
     box,
     sentences,
   }
+}
+
+/** Imported data are in the trusted form already. */
+async function expressionsOf(
+  layout: DatasetLayout,
+  dataRoot: string,
+  signal: AbortSignal | undefined,
+): Promise<{readonly file: string; readonly expressions: Expressions}> {
+  if (layout.dataset === ownDataset) {
+    const {expressionsFile: file} = await openImported(dataRoot, false)
+    return {file, expressions: JSON.parse(await readFile(file, 'utf8')) as Expressions}
+  }
+  // Nothing is stored, so the fingerprints of the sources are of no use.
+  const expressions = await readExpressions(layout, {refs: '', instances: ''}, signal)
+  return {file: layout.refsFile, expressions}
 }
 
 /** Real data sets leave some numbers out. */

@@ -23,10 +23,15 @@ export function readSegmentation(instancesFile: string, annId: number): Segmenta
   if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) {
     throw new DataError(`${source.name}: annotation ${annId} has no segmentation.`, {code: 'E_NO_MASK'})
   }
-  const segmentation = polygonsOf(value) ?? runLengthsOf(value)
+  const segmentation = segmentationOf(value)
   if (segmentation !== undefined) return segmentation
   const what = `the segmentation of annotation ${annId} is neither polygons nor run lengths`
   throw broken(source, 'E_INST_FIELD', what)
+}
+
+/** Polygons or run lengths; undefined for anything else. */
+export function segmentationOf(value: JsonValue): Segmentation | undefined {
+  return polygonsOf(value) ?? runLengthsOf(value)
 }
 
 function polygonsOf(value: JsonValue): Segmentation | undefined {

@@ -79,6 +79,38 @@ test('the .npy files of the 12-in-1 extractor give the same stores as safetensor
   t.true(half < 0.51 * (await readFile(join(folder, 'npy', 'own', 'detected.safetensors'))).length)
 })
 
+test('refer show and mask know imported data: COCO JSON keeps the outlines, JSON Lines have none', async (t) => {
+  const folder = await ownData(t)
+  const root = join(folder, 'root')
+  const coco = ['data', 'import', '--annotations', join(folder, 'own.json'), '-o', root]
+  await succeeding(t, [...coco, '--features', join(folder, 'detected')])
+  const own = ['--data-root', root, '--dataset', 'own']
+  const ref = (await succeeding(t, ['refer', 'show', '3', ...own])) as {
+    box: number[]
+    image: {id: number}
+    sentences: {text: string}[]
+  }
+  t.deepEqual(
+    ref.box.map((side) => Number(side.toFixed(2))),
+    [469.57, 169.58, 594.77, 323.99],
+  )
+  t.deepEqual(ref.sentences, [{sentId: 5, text: 'green umbrella'}] as object[] as typeof ref.sentences)
+  const instances = JSON.parse(await readFile(join(root, 'own', 'instances.json'), 'utf8')) as {
+    annotations: {id: number; segmentation: unknown}[]
+  }
+  t.is(instances.annotations.length, 42)
+  const original = JSON.parse(await readFile(join(folder, 'own.json'), 'utf8')) as typeof instances
+  t.deepEqual(
+    instances.annotations.find(({id}) => id === 4)?.segmentation,
+    original.annotations.find(({id}) => id === 3)?.segmentation,
+  )
+  const lines = join(folder, 'lines')
+  await succeeding(t, importing(folder, lines))
+  const failed = await runCli(['refer', 'mask', '3', '--data-root', lines, '--dataset', 'own', '--json'])
+  t.is(failed.exitCode, 4, failed.stdout)
+  t.like(jsonOf(failed), {error: {code: 'E_NO_MASK'}})
+})
+
 test('.npy files with anything else in them are refused in a sentence, and nothing of them is run', async (t) => {
   const folder = await ownData(t)
   const bad = await temporaryFolder(t)

@@ -124,6 +124,7 @@ async function writeAll(
   const hasAnnotated = sources.annotated !== undefined
   const second = sources.annotated ?? sources.detected
   await writeStore(annotatedFile, 'annotated regions', images, second, !hasAnnotated, options)
+  await writeFileAtomic(join(folder, importedFiles.instances), outlinesOf(rows, expressions))
   const splits = countSplits(datasetLayout(options.output, ownDataset), expressions.refs)
   const paths = [expressionsFile, detectedFile, annotatedFile]
   const hashes = await Promise.all(paths.map((path) => sha256File(path, {signal: options.signal})))
@@ -136,6 +137,15 @@ async function writeAll(
   }
   await writeFileAtomic(join(folder, importedFiles.receipt), `${JSON.stringify(receipt, undefined, 1)}\n`)
   return splits
+}
+
+// In COCO's form, as `refer mask` reads it. Rows and sentences have the same numbers.
+function outlinesOf(rows: readonly ImportRow[], {refs}: Expressions): string {
+  const annotations = refs.flatMap(({annId, imageId, sentences}) => {
+    const segmentation = rows[sentences[0]?.sentId ?? -1]?.segmentation
+    return segmentation === undefined ? [] : [{id: annId, image_id: imageId, segmentation}]
+  })
+  return `${JSON.stringify({annotations})}\n`
 }
 
 // Without features of the annotated boxes each image has its global region alone there, and training adds nothing.

@@ -14,6 +14,8 @@ export const importedFiles = {
   expressions: 'expressions.json',
   detected: 'detected.safetensors',
   annotated: 'annotated.safetensors',
+  /** The outlines, for masks. */
+  instances: 'instances.json',
 } as const
 
 const countsSchema = z.object({refs: z.number(), expressions: z.number(), images: z.number()})

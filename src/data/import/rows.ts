@@ -2,6 +2,8 @@ import {printable, VilbertError} from '../../errors.js'
 import {broken, FileSource, MemorySource} from '../../formats/byte-source.js'
 import {parseJson} from '../../formats/json.js'
 import type {JsonObject, JsonValue} from '../../formats/json.js'
+import {segmentationOf} from '../../refer/segmentation.js'
+import type {Segmentation} from '../../refer/segmentation.js'
 import {ownSplits} from '../datasets.js'
 import type {Box} from '../overlap.js'
 import type {ImportProblems} from './problems.js'
@@ -24,6 +26,8 @@ export type ImportRow = {
   readonly box: Box
   readonly split: string
   readonly category: string
+  /** The outline of what is meant, where COCO JSON has one. */
+  readonly segmentation?: Segmentation | undefined
 }
 
 const largestFileBytes = 2 ** 30
@@ -70,7 +74,7 @@ function lineRows(source: FileSource, bytes: Buffer, form: BoxForm, problems: Im
 }
 
 function cocoRows(source: FileSource, bytes: Buffer, problems: ImportProblems): ImportRow[] {
-  const top = parseJson(source, bytes, {skippedArrays: new Set(['segmentation'])})
+  const top = parseJson(source, bytes)
   const list = (field: string): JsonObject[] => {
     const value = top instanceof Map ? top.get(field) : undefined
     if (!Array.isArray(value)) throw broken(source, 'E_INST_FIELD', `there is no list "${field}"`)
@@ -87,6 +91,7 @@ function cocoRows(source: FileSource, bytes: Buffer, problems: ImportProblems): 
       problems.add(where, 'image_id is no image of the file')
       continue
     }
+    const segmentation = outlineOf(annotation, where, problems)
     const phrases = annotation.get('phrases') ?? [annotation.get('phrase') ?? null]
     for (const phrase of Array.isArray(phrases) ? phrases : [null]) {
       const fields: [string, JsonValue | undefined][] = [
@@ -101,11 +106,24 @@ function cocoRows(source: FileSource, bytes: Buffer, problems: ImportProblems): 
       const row: JsonObject = new Map(
         fields.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
       )
-      keep(rows, readRow(where, row, 'xywh', problems))
+      const read = readRow(where, row, 'xywh', problems)
+      keep(rows, read === undefined ? undefined : {...read, segmentation})
     }
   }
   if (rows.length === 0) problems.add('the file', 'there is no usable annotation')
   return rows
+}
+
+function outlineOf(
+  annotation: JsonObject,
+  where: string,
+  problems: ImportProblems,
+): Segmentation | undefined {
+  const value = annotation.get('segmentation') ?? null
+  if (value === null || (Array.isArray(value) && value.length === 0)) return undefined
+  const segmentation = segmentationOf(value)
+  if (segmentation === undefined) problems.add(where, 'segmentation is neither polygons nor run lengths')
+  return segmentation
 }
 
 function keep(rows: ImportRow[], row: ImportRow | undefined): void {
