@@ -56,7 +56,8 @@ export function checkLiteralHost(hostname: string, guard: AddressGuard): void {
   if (problem !== undefined) throw problem
 }
 
-function examine(addresses: readonly LookupAddress[], guard: AddressGuard): Error | undefined {
+/** Notes whether an address is private, and gives the error where that is forbidden. */
+export function examine(addresses: readonly LookupAddress[], guard: AddressGuard): Error | undefined {
   const sawPrivate = addresses.some(({address}) => isPrivateAddress(address))
   guard.sawPrivate ||= sawPrivate
   return sawPrivate && guard.forbidsPrivate ? new PrivateAddressError() : undefined

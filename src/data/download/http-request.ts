@@ -1,9 +1,11 @@
 import {request as httpRequest, type IncomingMessage} from 'node:http'
 import {request as httpsRequest} from 'node:https'
+import type {Socket} from 'node:net'
 import {throwIfInterrupted} from '../../breathe.js'
 import {printable} from '../../errors.js'
 import {checkLiteralHost, guardedLookup, PrivateAddressError, type AddressGuard} from './addresses.js'
 import {interrupted, refused, shownUrl, type AttemptFailed} from './failure.js'
+import {checkThroughProxy, openTunnel, proxyCredentials, proxyFor} from './proxy.js'
 
 export type RequestOptions = {
   readonly headers: Readonly<Record<string, string>>
@@ -65,27 +67,46 @@ function redirectTarget(from: URL, location: string | undefined): URL {
 }
 
 /** Sends one request, on a connection of its own so that nothing of a broken one is left for the next. */
-function send(url: URL, options: RequestOptions, guard: AddressGuard): Promise<IncomingMessage> {
+async function send(url: URL, options: RequestOptions, guard: AddressGuard): Promise<IncomingMessage> {
+  throwIfInterrupted(options.signal)
+  const proxy = proxyFor(url)
+  if (proxy === undefined) return await exchange(url, options, guard)
+  try {
+    await checkThroughProxy(url, guard)
+  } catch (error) {
+    throw explain(url, error, options.timeoutMs)
+  }
+  // Many proxies open tunnels to encrypted servers alone; of others they are asked for the whole address.
+  const route = url.protocol === 'http:' ? {proxy} : {socket: await openTunnel(proxy, url, options)}
+  return await exchange(url, options, guard, route)
+}
+
+/** Straight to the server, by asking a proxy, or over a connection that is open. */
+type Route = {readonly proxy?: URL; readonly socket?: Socket}
+
+function exchange(
+  url: URL,
+  options: RequestOptions,
+  guard: AddressGuard,
+  {proxy, socket}: Route = {},
+): Promise<IncomingMessage> {
   const {headers, timeoutMs, signal} = options
-  throwIfInterrupted(signal)
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => {
       reject(signal?.aborted === true ? asError(error) : explain(url, error, timeoutMs))
     }
     try {
-      checkLiteralHost(url.hostname, guard)
+      if (proxy === undefined && socket === undefined) checkLiteralHost(url.hostname, guard)
     } catch (error) {
       fail(error)
       return
     }
-    const open = url.protocol === 'https:' ? httpsRequest : httpRequest
-    const plain = new URL(url)
-    plain.username = ''
-    plain.password = ''
-    const request = open(plain, {
-      headers,
-      agent: false,
-      lookup: guardedLookup(guard),
+    const open = (proxy ?? url).protocol === 'https:' ? httpsRequest : httpRequest
+    const plain = withoutCredentials(url)
+    const request = open(proxy === undefined ? plain : withoutCredentials(proxy), {
+      headers: proxy === undefined ? headers : {...headers, ...proxyCredentials(proxy), host: url.host},
+      ...(proxy === undefined ? {lookup: guardedLookup(guard)} : {path: plain.href}),
+      ...(socket === undefined ? {agent: false} : {createConnection: () => socket}),
       rejectUnauthorized: true,
       timeout: timeoutMs,
       signal,
@@ -101,6 +122,13 @@ function send(url: URL, options: RequestOptions, guard: AddressGuard): Promise<I
     })
     request.end()
   })
+}
+
+function withoutCredentials(url: URL): URL {
+  const plain = new URL(url)
+  plain.username = ''
+  plain.password = ''
+  return plain
 }
 
 /** The connection was open and nothing came. */

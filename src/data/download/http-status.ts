@@ -7,6 +7,7 @@ const retryableStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502,
 const meanings: ReadonlyMap<number, string> = new Map([
   [401, 'it wants to know who asks'],
   [403, 'it does not give this file to us'],
+  [407, 'its proxy wants a user and a password'],
   [404, 'there is no such file'],
   [410, 'the file is gone'],
   [416, 'it does not have that part of the file'],
