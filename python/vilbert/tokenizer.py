@@ -33,6 +33,11 @@ class ExpressionTokenizer:
         encodings = self._tokenizer.encode_batch(list(phrases), add_special_tokens=False)
         return [[self._cls, *encoding.ids, self._sep][:MAX_TOKENS] for encoding in encodings]
 
+    def piece_counts(self, words: Sequence[str]) -> list[int]:
+        """How many ids each of the words of a phrase has, before anything is cut."""
+        encodings = self._tokenizer.encode_batch(list(words), add_special_tokens=False)
+        return [len(encoding.ids) for encoding in encodings]
+
     def words(self, ids: Sequence[int]) -> list[str]:
         """The vocabulary entries of `ids`."""
         return [self._words[index] for index in ids]
