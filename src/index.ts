@@ -87,3 +87,5 @@ export {
 } from './bridge/errors.js'
 export {verifyKinds, type VerifyKind} from './verify/kinds.js'
 export {verifyPaths, type Verification, type VerifyOptions} from './verify/verify.js'
+export {serve, type RunningServer, type ServeOptions} from './serve/serve.js'
+export {createApp, type AppOptions, type Served} from './serve/app.js'

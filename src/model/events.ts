@@ -88,7 +88,7 @@ export const evaluateResultSchema = z.object({
   expressionsPerSecond: z.number(),
 })
 
-const regionSchema = z.object({
+export const regionSchema = z.object({
   /** Region of the store; 0 is the whole picture. */
   index: count,
   /** x1, y1, x2, y2 in pixels. */

@@ -15,7 +15,8 @@ export type LearningCurves = {
   }[]
 }
 
-const lineSchema = z.union([
+/** A line of `metrics.jsonl`, as far as it is drawn. */
+export const metricsLineSchema = z.union([
   z.object({type: z.literal('step'), step: z.int(), loss: z.number()}),
   z.object({
     type: z.literal('epoch'),
@@ -33,7 +34,7 @@ export async function readLearningCurves(runFolder: string): Promise<LearningCur
   const text = await readFile(join(runFolder, 'metrics.jsonl'), 'utf8').catch(() => undefined)
   if (text === undefined) return null
   const lines = text.split('\n').flatMap((line) => {
-    const parsed = lineSchema.safeParse(jsonOrUndefined(line))
+    const parsed = metricsLineSchema.safeParse(jsonOrUndefined(line))
     return parsed.success ? [parsed.data] : []
   })
   // A resumed run may have repeated steps: the last one of a number counts.
@@ -51,7 +52,7 @@ export async function readLearningCurves(runFolder: string): Promise<LearningCur
 }
 
 /** A chart needs no more points than it has pixels, and noise hides the course. */
-function thin(losses: readonly (readonly [number, number])[]): LearningCurves['loss'] {
+export function thin(losses: readonly (readonly [number, number])[]): LearningCurves['loss'] {
   const size = Math.ceil(losses.length / mostPoints)
   return Array.from({length: Math.ceil(losses.length / Math.max(size, 1))}, (_, group) => {
     const members = losses.slice(group * size, (group + 1) * size)

@@ -28,7 +28,8 @@ export type World = {
 }
 
 const box = z.tuple([z.number(), z.number(), z.number(), z.number()])
-const expressionsSchema = z.object({
+/** The trusted form of the expressions, as far as it is read here. */
+export const expressionsSchema = z.object({
   categories: z.array(z.object({id: z.number(), name: z.string()})),
   images: z.array(
     z.object({id: z.number(), width: z.number(), height: z.number(), fileName: z.string().nullable()}),

@@ -3,7 +3,7 @@ import path from 'node:path'
 import {SetupFailure} from './failure.mjs'
 import {hasManifest, removeManifest, writeManifest} from './manifest.mjs'
 import {run} from './run.mjs'
-import {allOutputsExist, sourcesHash, staleOutputs} from './source-tree.mjs'
+import {allOutputsExist, projects, sourcesHash, staleOutputs} from './source-tree.mjs'
 
 /**
  * Says whether nothing of the build is missing or older than the sources.
@@ -27,18 +27,25 @@ export async function build(root) {
   const inputs = sourcesHash(root)
   rmSync(stampFile(root), {force: true})
   removeManifest(root)
-  const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  const result = await run(process.execPath, [tsc, '--project', root, '--pretty', 'false'], {cwd: root})
-  if (result.exitCode !== 0) {
-    throw new SetupFailure('The TypeScript sources do not compile.', {
-      exitCode: 1,
-      details: result.output.split('\n'),
-    })
-  }
+  for (const project of projects(root)) await compile(root, project)
   for (const file of staleOutputs(root)) rmSync(path.join(root, 'dist', file))
   mkdirSync(path.join(root, 'dist'), {recursive: true})
   await writeManifest(root)
   writeFileSync(stampFile(root), inputs)
+}
+
+/**
+ * @param {string} root
+ * @param {string} project
+ */
+async function compile(root, project) {
+  const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const result = await run(process.execPath, [tsc, '--project', project, '--pretty', 'false'], {cwd: root})
+  if (result.exitCode === 0) return
+  throw new SetupFailure('The TypeScript sources do not compile.', {
+    exitCode: 1,
+    details: result.output.split('\n'),
+  })
 }
 
 /** @param {string} root */

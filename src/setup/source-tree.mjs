@@ -22,13 +22,24 @@ export function sourceFiles(root) {
  */
 export function sourcesHash(root) {
   const hash = createHash('sha256')
-  for (const file of [...sourceFiles(root).sort(), 'tsconfig.json', 'package-lock.json']) {
+  for (const file of [...sourceFiles(root).sort(), ...projects(root), 'package-lock.json']) {
     hash
       .update(`${file}\0`)
       .update(readFileSync(path.join(root, file)))
       .update('\0')
   }
   return hash.digest('hex')
+}
+
+/**
+ * What tsc is told to compile, relative to the package: the sources for Node, and folders of sources for browsers,
+ * which have other globals.
+ *
+ * @param {string} root
+ */
+export function projects(root) {
+  const nested = filesBelow(root, 'src').filter((file) => path.basename(file) === 'tsconfig.json')
+  return ['tsconfig.json', ...nested.sort()]
 }
 
 /**

@@ -30,7 +30,8 @@ def predicted(golden: Golden, phrase: str) -> list[dict[str, Any]]:
 
 def test_the_answer_is_that_of_predict_to_the_bit(golden: Golden) -> None:
     expected = predicted(golden, PHRASE)
-    for more in ({}, {"attention": True, "leaveOut": True}):
+    cases: list[dict[str, Any]] = [{}, {"attention": True, "leaveOut": True}]
+    for more in cases:
         assert explain(request(golden, **more))["regions"] == expected
 
 
