@@ -12,14 +12,14 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
-from vilbert.boxes import locations
-from vilbert.dataset import MAX_REGIONS, open_regions, open_tokenizer
+from vilbert.dataset import ReferringDataset, in_order, open_regions, open_tokenizer
 from vilbert.errors import ConfigError
-from vilbert.features import ImageRegions
-from vilbert.model import Inputs, Vilbert
-from vilbert.predict import ranked
-from vilbert.session import open_model
-from vilbert.tokenizer import MAX_TOKENS, ExpressionTokenizer
+from vilbert.model import Vilbert
+from vilbert.predict import asked, ranked
+from vilbert.scorer import Scorer, open_scorer
+from vilbert.session import check_data_fit, open_model, to_inputs
+
+PHRASES_AT_ONCE = 20
 
 
 def explain(request: dict[str, Any]) -> dict[str, Any]:
@@ -31,13 +31,13 @@ def explain(request: dict[str, Any]) -> dict[str, Any]:
     phrase: str = request["phrase"]
     if not phrase.strip():
         raise ConfigError("The phrase is empty.", "Say in words which object is meant, such as 'man in red'.")
-    regions = open_regions(request["detectedFile"], request["detectedSource"])[request["imageId"]]
-    model = open_model(request["config"], request["weights"])
-    tokenizer = open_tokenizer(request["vocabulary"])
+    store = open_regions(request["detectedFile"], request["detectedSource"])
+    regions = store[request["imageId"]]
+    scorer = open_scorer(request["config"], request["weights"])
+    question = asked(store, {**request, "phrases": [phrase]})
+    check_data_fit(scorer.config, question)
     words = phrase.split()
-    seen = _LastMeeting()
-    with paddle.no_grad(), seen.of(model) if request["attention"] else _unseen():
-        logits = model.region_logits(_inputs(tokenizer.encode([phrase]), regions)).numpy()[0]
+    [logits] = scorer.logits(question, [0])
     answer: dict[str, Any] = {
         "image": request["imageId"],
         "width": regions.width,
@@ -47,14 +47,26 @@ def explain(request: dict[str, Any]) -> dict[str, Any]:
         "regions": ranked(regions.boxes, logits, request["topK"]),
     }
     if request["attention"]:
+        model = open_model(request["config"], request["weights"])
+        piece_counts = open_tokenizer(request["vocabulary"]).piece_counts(words)
         answer["attention"] = {
             "layer": len(model.bert.encoder.c_layer) - 1,
             "boxes": [[float(edge) for edge in box] for box in regions.boxes[: len(logits)]],
-            "words": _attention_of_words(seen.weights(), tokenizer.piece_counts(words)),
+            "words": _attention_of_words(_attention(model, question), piece_counts),
         }
     if request["leaveOut"]:
-        answer["leaveOut"] = _without_each_word(model, tokenizer, regions, words, logits)
+        phrases = [" ".join(words[:place] + words[place + 1 :]) for place in range(len(words))]
+        without = asked(store, {**request, "phrases": phrases})
+        answer["leaveOut"] = _without_each_word(scorer, without, int(np.argmax(logits)), logits)
     return answer
+
+
+def _attention(model: Vilbert, question: ReferringDataset) -> np.ndarray:
+    """Runs the model as it is once more, because a faster engine does not show what it computes; (R, T)."""
+    seen = _LastMeeting()
+    with paddle.no_grad(), seen.of(model):
+        model.region_logits(to_inputs(question.batch([0])))
+    return seen.weights()
 
 
 @dataclass
@@ -94,11 +106,6 @@ class _LastMeeting:
         return F.softmax(scores).mean(axis=1).numpy()[0]
 
 
-@contextmanager
-def _unseen() -> Iterator[None]:
-    yield
-
-
 def _attention_of_words(weights: np.ndarray, piece_counts: list[int]) -> list[list[float] | None]:
     """For each word, how much each region takes from it: (words, R); None for words behind the 20th token.
 
@@ -117,42 +124,16 @@ def _attention_of_words(weights: np.ndarray, piece_counts: list[int]) -> list[li
 
 
 def _without_each_word(
-    model: Vilbert,
-    tokenizer: ExpressionTokenizer,
-    regions: ImageRegions,
-    words: list[str],
-    logits: np.ndarray,
+    scorer: Scorer, without: ReferringDataset, chosen: int, logits: np.ndarray
 ) -> list[dict[str, Any]]:
     """For each word: the score of the chosen region without it, how far it falls, and which region is then chosen."""
-    chosen = int(np.argmax(logits))
-    whole = ranked(regions.boxes, logits, 1)[0]["score"]
-    # More words than a phrase has tokens are never read: leaving them out changes what moves up, so all are tried,
-    # but no more of them at once than a phrase can have.
-    phrases = [" ".join(words[:place] + words[place + 1 :]) for place in range(len(words))]
-    answers: list[dict[str, Any]] = []
-    for start in range(0, len(phrases), MAX_TOKENS):
-        token_ids = tokenizer.encode(phrases[start : start + MAX_TOKENS])
-        with paddle.no_grad():
-            batch = model.region_logits(_inputs(token_ids, regions)).numpy()  # (words, R)
-        for without in batch:
-            score = float(1 / (1 + np.exp(-np.float64(without[chosen]))))
-            answers.append({"score": score, "drop": whole - score, "chosen": int(np.argmax(without))})
-    return answers
+    whole = _score(logits[chosen])
+    return [
+        {"score": _score(row[chosen]), "drop": whole - _score(row[chosen]), "chosen": int(np.argmax(row))}
+        for rows in in_order(range(len(without)), PHRASES_AT_ONCE)
+        for row in scorer.logits(without, rows)
+    ]
 
 
-def _inputs(token_ids: list[list[int]], regions: ImageRegions) -> Inputs:
-    """The regions of one image beside each of several phrases; masks only where a phrase is padded."""
-    boxes = regions.boxes[:MAX_REGIONS]
-    places = locations(boxes, regions.width, regions.height)
-    places[0] = (0, 0, 1, 1, 1)
-    width, count = max(map(len, token_ids)), len(token_ids)
-    tokens, mask = np.zeros((count, width), np.int64), np.zeros((count, width), np.float32)
-    for row, ids in enumerate(token_ids):
-        tokens[row, : len(ids)], mask[row, : len(ids)] = ids, 1
-    features = paddle.to_tensor(regions.features[:MAX_REGIONS][None])
-    return Inputs(
-        tokens=paddle.to_tensor(tokens),
-        features=features if count == 1 else features.expand([count, -1, -1]),
-        locations=paddle.to_tensor(np.repeat(places[None], count, axis=0)),
-        token_mask=None if mask.all() else paddle.to_tensor(mask),
-    )
+def _score(logit: np.float32) -> float:
+    return float(1 / (1 + np.exp(-np.float64(logit))))

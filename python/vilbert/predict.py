@@ -27,10 +27,10 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
     store = open_regions(request["detectedFile"], request["detectedSource"])
     regions = store[request["imageId"]]
     scorer = open_scorer(request["config"], request["weights"], request.get("precision", "fp32"))
-    asked = _asked(store, request)
-    check_data_fit(scorer.config, asked)
+    questions = asked(store, request)
+    check_data_fit(scorer.config, questions)
     # One by one: an answer does not depend on what else is asked.
-    logits = [scorer.logits(asked, [row])[0] for row in range(len(asked))]
+    logits = [scorer.logits(questions, [row])[0] for row in range(len(questions))]
     return {
         "precision": scorer.precision,
         "engine": scorer.engine,
@@ -44,7 +44,8 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _asked(store: RegionStore, request: dict[str, Any]) -> ReferringDataset:
+def asked(store: RegionStore, request: dict[str, Any]) -> ReferringDataset:
+    """The `phrases` of a request about its `imageId`, as examples that have no box."""
     token_ids = open_tokenizer(request["vocabulary"]).encode(request["phrases"])
     expressions = [
         Expression(
