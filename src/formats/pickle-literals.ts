@@ -7,13 +7,17 @@ import {hasLoneSurrogate} from './text.js'
 const longestStringBytes = 4096
 
 export function line(machine: PickleMachine): string {
-  const view = machine.reader.line()
+  return shortText(machine, machine.reader.line())
+}
+
+function shortText(machine: PickleMachine, view: Buffer): string {
   if (view.length > longestStringBytes) throw machine.fail('E_LIMIT', 'a name or number is too long')
   return view.toString('latin1')
 }
 
 export function decimalIndex(machine: PickleMachine): number {
-  const value = integer(machine, line(machine))
+  const view = machine.reader.line()
+  const value = smallNumber(view) ?? integer(machine, shortText(machine, view))
   if (typeof value === 'bigint' || value < 0)
     throw machine.fail('E_LIMIT', `memo index ${value} is out of range`)
   return value
@@ -21,9 +25,26 @@ export function decimalIndex(machine: PickleMachine): number {
 
 /** Protocol 0 writes booleans as the numbers 01 and 00, and long integers with an L behind. */
 export function decimal(machine: PickleMachine): PickleValue {
-  const digits = line(machine)
+  const view = machine.reader.line()
+  const small = view[0] === zero ? undefined : smallNumber(view)
+  if (small !== undefined) return small
+  const digits = shortText(machine, view)
   if (digits === '01' || digits === '00') return digits === '01'
   return integer(machine, digits.endsWith('L') ? digits.slice(0, -1) : digits)
+}
+
+const zero = 0x30
+
+// Nearly half of the lines of a protocol 0 file are short numbers, and strings of them are only made to be thrown away.
+function smallNumber(view: Buffer): number | undefined {
+  if (view.length === 0 || view.length > 15) return undefined
+  let value = 0
+  for (const byte of view) {
+    const digit = byte - zero
+    if (digit < 0 || digit > 9) return undefined
+    value = 10 * value + digit
+  }
+  return value
 }
 
 function integer(machine: PickleMachine, digits: string): number | bigint {
@@ -75,9 +96,18 @@ export function text(machine: PickleMachine, lengthBytes: number): void {
   machine.push(decoded)
 }
 
+const backslash = 0x5c
+
 /** Protocol 0: Latin-1 with \uXXXX and \UXXXXXXXX; other backslashes stand for themselves. */
 export function escapedText(machine: PickleMachine): string {
-  const stored = machine.reader.line().toString('latin1')
+  const view = machine.reader.line()
+  // As many characters as bytes: all are ASCII, which needs no decoding, and the same words come again and again.
+  const plain =
+    view.length > longestStringBytes || view.includes(backslash)
+      ? undefined
+      : machine.pool.decode(view, 0, view.length)
+  if (plain?.length === view.length) return plain
+  const stored = view.toString('latin1')
   const decoded = stored.replace(
     /\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|[^])/g,
     (whole, short?: string, long?: string) => {

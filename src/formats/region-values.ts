@@ -1,6 +1,6 @@
 import {printable} from '../errors.js'
 import type {FormatError} from '../errors.js'
-import {FloatDecoder} from './base64.js'
+import {decodeFloats} from './base64.js'
 import {broken, MemorySource} from './byte-source.js'
 import type {ByteSource} from './byte-source.js'
 import type {Lmdb, LmdbEntry} from './lmdb.js'
@@ -84,7 +84,6 @@ function isImageKey(key: string): boolean {
 export class RegionReader {
   readonly #lmdb: Lmdb
   readonly #featureSize: number
-  readonly #decoder = new FloatDecoder()
   #value: Buffer = Buffer.alloc(0)
   #features: Float32Array = new Float32Array()
 
@@ -104,7 +103,7 @@ export class RegionReader {
     const value = readValue(source)
     if (!(value instanceof Map))
       throw broken(source, 'E_LMDB_VALUE', `the entry is ${kindOf(value)} in place of a dict`)
-    const fields = new RegionFields(source, value, this.#decoder)
+    const fields = new RegionFields(source, value)
     fields.checkImage(imageId)
     const count = fields.number('num_boxes', mostRegions)
     const features = fields.floats('features', count, this.#featureSize, this.#features)
@@ -136,12 +135,10 @@ function readValue(source: ByteSource): PickleValue {
 class RegionFields {
   readonly #source: ByteSource
   readonly #dict: PickleDict
-  readonly #decoder: FloatDecoder
 
-  constructor(source: ByteSource, dict: PickleDict, decoder: FloatDecoder) {
+  constructor(source: ByteSource, dict: PickleDict) {
     this.#source = source
     this.#dict = dict
-    this.#decoder = decoder
   }
 
   checkImage(imageId: number): void {
@@ -180,7 +177,7 @@ class RegionFields {
           ? Buffer.from(value)
           : undefined
     if (encoded === undefined) throw this.#fail(`${field} is ${kindOf(value)} in place of base64`)
-    const floats = this.#decoder.decode(encoded, rows * columns, into)
+    const floats = decodeFloats(encoded, rows * columns, into)
     if (floats === undefined) {
       const wanted = `${rows} x ${columns} float32 numbers in base64`
       throw this.#fail(`${field} is not ${wanted} (${encoded.length} characters)`)

@@ -3,7 +3,7 @@ import {basename, extname, join} from 'node:path'
 
 import {isFloat, toNumbers} from '../../checkpoint/float-casts.js'
 import {DataError, printable} from '../../errors.js'
-import {FloatDecoder} from '../../formats/base64.js'
+import {decodeFloats} from '../../formats/base64.js'
 import {broken, FileSource} from '../../formats/byte-source.js'
 import {refuseWrong} from '../../formats/problems.js'
 import {readNpyDict} from '../../formats/npy.js'
@@ -90,13 +90,12 @@ function openTable(path: string): FeatureSource {
   const source = new FileSource(path)
   try {
     const rows = indexTable(source)
-    const decoder = new FloatDecoder()
     return {
       find: (image) => namesOf(image).find((name) => rows.has(name)),
       read(key, wanted) {
         const row = rows.get(key)
         if (row === undefined) throw broken(source, 'E_FEATURES', `there is no image ${printable(key)}`)
-        return readTableRow(source, row, wanted, decoder)
+        return readTableRow(source, row, wanted)
       },
       [Symbol.dispose]: () => {
         source[Symbol.dispose]()
@@ -136,12 +135,7 @@ function indexTable(source: FileSource): Map<string, TableRow> {
 
 const longestLineBytes = 256 << 20
 
-function readTableRow(
-  source: FileSource,
-  row: TableRow,
-  wanted: WantedImage,
-  decoder: FloatDecoder,
-): RegionValue {
+function readTableRow(source: FileSource, row: TableRow, wanted: WantedImage): RegionValue {
   const fail = (what: string): Error => broken(source, 'E_FEATURES', `line ${row.line}: ${what}`)
   if (row.lengthBytes > longestLineBytes) throw fail(`it has ${row.lengthBytes} bytes`)
   const text = source.read(row.offset, row.lengthBytes).toString('latin1').replace(/\r$/, '')
@@ -155,8 +149,8 @@ function readTableRow(
   const rows = Number(count)
   if (!Number.isInteger(rows) || rows < 1 || rows > mostRegions)
     throw fail(`num_boxes is "${printable(count ?? '')}"`)
-  const featureRows = decoder.decode(Buffer.from(features), rows * featureSize)
-  const boxRows = decoder.decode(Buffer.from(boxes ?? ''), rows * 4)
+  const featureRows = decodeFloats(Buffer.from(features), rows * featureSize)
+  const boxRows = decodeFloats(Buffer.from(boxes ?? ''), rows * 4)
   if (featureRows === undefined)
     throw fail(`features is not ${rows} x ${featureSize} float32 numbers in base64`)
   if (boxRows === undefined) throw fail(`boxes is not ${rows} x 4 float32 numbers in base64`)
