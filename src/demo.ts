@@ -6,7 +6,8 @@ import {prepareData} from './data/prepare.js'
 import {GateError} from './errors.js'
 import type {TrainEvent} from './model/events.js'
 import {presetFile} from './presets.js'
-import type {Prediction, TrainOptions, Vilbert} from './vilbert.js'
+import type {Prediction} from './predict/query.js'
+import type {TrainOptions, Vilbert} from './vilbert.js'
 
 export type DemoOptions = {
   /** Folder of the synthetic data root; an earlier demo's is made anew. */
@@ -36,7 +37,7 @@ export type DemoResult = {
   readonly accuracy: number
   /** The same with phrases exchanged between images: what guessing gives. */
   readonly shuffledAccuracy: number
-  readonly predictions: readonly (Prediction & {readonly picture: string})[]
+  readonly predictions: readonly (Prediction<number> & {readonly picture: string})[]
   readonly secondsTotal: number
 }
 
@@ -126,7 +127,7 @@ async function drawSome(
   const firstOfImage = new Map(refs.filter(({split}) => split === 'val').map((ref) => [ref.imageId, ref]))
   const folder = join(outputDir, 'pictures')
   await mkdir(folder, {recursive: true})
-  const drawn: (Prediction & {readonly picture: string})[] = []
+  const drawn: (Prediction<number> & {readonly picture: string})[] = []
   for (const {imageId, box, sentences} of [...firstOfImage.values()].slice(0, PICTURES)) {
     const phrases = sentences.slice(0, 1).map(({text}) => text)
     const predictions = await vilbert.predict({

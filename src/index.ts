@@ -59,12 +59,12 @@ export {ConfigProblemsError, type Problem} from './config/problems.js'
 export {trainingConfigSchema, type TrainingConfig} from './config/training.js'
 export {presetFile, presetNames} from './presets.js'
 export {Vilbert} from './vilbert.js'
+export type {DataSource} from './data/data-source.js'
 export type {
-  DataSource,
   DrawOptions,
   EvaluateOptions,
+  Exclusion,
   PredictOptions,
-  Prediction,
   TrainOptions,
   VilbertOptions,
 } from './vilbert.js'
@@ -89,3 +89,41 @@ export {verifyKinds, type VerifyKind} from './verify/kinds.js'
 export {verifyPaths, type Verification, type VerifyOptions} from './verify/verify.js'
 export {serve, type RunningServer, type ServeOptions} from './serve/serve.js'
 export {createApp, type AppOptions, type Served} from './serve/app.js'
+export {Bridge, type BridgeOptions} from './bridge/bridge.js'
+export {findPython} from './bridge/python-environment.js'
+export {readIdList} from './data/id-list.js'
+export {importData, type ImportOptions, type ImportResult} from './data/import/import.js'
+export {dataStats, type CategoryStats, type Ceiling, type DataStats, type SplitStats} from './data/stats.js'
+export {downloadSources, type DownloadOptions} from './data/download/download.js'
+export type {SourceResult} from './data/download/fetch-source.js'
+export {listSources, type ListedSource} from './data/download/list.js'
+export {planSources, type PlannedSource} from './data/download/plan.js'
+export {
+  loadSources,
+  selectSources,
+  sourceKinds,
+  type Source,
+  type SourceKind,
+} from './data/download/sources.js'
+export {Transports} from './data/download/transports.js'
+export {demo, type DemoEvent, type DemoOptions, type DemoResult} from './demo.js'
+export {ablations, type Ablation} from './model/events.js'
+export {LoadedModel} from './predict/loaded-model.js'
+export type {AskOptions, BatchOptions, LoadOptions, PhrasesOptions} from './predict/loaded-model.js'
+export type {BatchAnswer, Prediction, PredictQuery} from './predict/query.js'
+export {buildMask, type BuildMaskOptions, type BuildMaskResult} from './refer/build.js'
+export {maskEnvironment} from './refer/folders.js'
+export {writeMaskPicture, type MaskPictureOptions, type MaskPictureResult} from './refer/mask-picture.js'
+export {readRef, type ReadRefOptions, type RefDetails} from './refer/ref.js'
+export {clusteredInterval, type Interval, type Observation} from './report/bootstrap.js'
+export {compareRuns} from './report/compare-runs.js'
+export type {ComparedRuns, CompareNumbers, CompareOptions} from './report/compare-runs.js'
+export {mcnemar} from './report/mcnemar.js'
+export {measureRun} from './report/measure-run.js'
+export type {MeasuredRun, MeasureOptions, ReportNumbers} from './report/measure-run.js'
+export {readResultRows, type ResultRow} from './report/result-rows.js'
+export type {ReportData} from './report/run-folder.js'
+export {writeComparePage, writeReportPage, type PageOptions} from './report/write-page.js'
+export {resumedConfig, resumePoint, type ResumePoint} from './run/resume.js'
+export {diagnose, type Check, type Diagnosis, type DoctorOptions} from './setup/doctor.js'
+export {setUpEnvironment, type SetUpOptions, type SetUpResult} from './setup/set-up.js'

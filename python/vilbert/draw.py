@@ -80,6 +80,21 @@ def draw(request: dict[str, Any]) -> dict[str, Any]:
     return {"output": str(request["output"]), "width": result.width, "height": result.height}
 
 
+def picture_sizes(request: dict[str, Any]) -> dict[str, Any]:
+    """Reads the sizes of `images` (paths): [width, height] in pixels, or the sentence why a picture cannot be read."""
+    return {"sizes": [_size_or_reason(path) for path in request["images"]]}
+
+
+def _size_or_reason(path: str) -> list[int] | str:
+    try:
+        with Image.open(path) as picture:
+            return [picture.width, picture.height]
+    except FileNotFoundError:
+        return f"The picture {path} does not exist."
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as error:
+        return f"The picture {path} cannot be read: {error}."
+
+
 def read_picture(path: str) -> Image.Image:
     """Reads a picture of any kind as RGB."""
     try:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from vilbert.dataset import Expression, ReferringDataset, open_regions, open_tokenizer
+from vilbert.dataset import Expression, ReferringDataset, by_length, open_regions, open_tokenizer
 from vilbert.errors import ConfigError
 from vilbert.features import RegionStore
 from vilbert.scorer import open_scorer
 from vilbert.session import check_data_fit
+
+BATCH_SIZE = 32
 
 
 def predict(request: dict[str, Any]) -> dict[str, Any]:
@@ -44,19 +47,47 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def predict_batch(request: dict[str, Any]) -> dict[str, Any]:
+    """Ranks regions for many phrases about many images at once; answers come in the order of `queries`.
+
+    As `predict`, but with `queries` ([{"imageId", "phrase"}]) in place of `imageId` and `phrases`. Computing together is
+    faster, and may change the last digits of a score.
+    """
+    store = open_regions(request["detectedFile"], request["detectedSource"])
+    scorer = open_scorer(request["config"], request["weights"], request.get("precision", "fp32"))
+    queries = request["queries"]
+    pairs = [(query["imageId"], query["phrase"]) for query in queries]
+    questions = _questions(store, request["vocabulary"], pairs)
+    check_data_fit(scorer.config, questions)
+    logits: dict[int, np.ndarray] = {}
+    for rows in by_length(questions, BATCH_SIZE):
+        logits.update(zip(rows, scorer.logits(questions, rows)))
+    answers = []
+    for row, query in enumerate(queries):
+        regions = store[query["imageId"]]
+        best = ranked(regions.boxes, logits[row], request["topK"])
+        answers.append({"width": regions.width, "height": regions.height, "regions": best})
+    return {"precision": scorer.precision, "engine": scorer.engine, "answers": answers}
+
+
 def asked(store: RegionStore, request: dict[str, Any]) -> ReferringDataset:
     """The `phrases` of a request about its `imageId`, as examples that have no box."""
-    token_ids = open_tokenizer(request["vocabulary"]).encode(request["phrases"])
+    pairs = [(request["imageId"], phrase) for phrase in request["phrases"]]
+    return _questions(store, request["vocabulary"], pairs)
+
+
+def _questions(store: RegionStore, vocabulary: str, pairs: Sequence[tuple[int, str]]) -> ReferringDataset:
+    token_ids = open_tokenizer(vocabulary).encode([phrase for _, phrase in pairs])
     expressions = [
         Expression(
             sent_id=-1,
             ref_id=-1,
-            image_id=request["imageId"],
+            image_id=image_id,
             box=(0, 0, 0, 0),
             text=text,
             token_ids=tuple(ids),
         )
-        for text, ids in zip(request["phrases"], token_ids)
+        for (image_id, text), ids in zip(pairs, token_ids)
     ]
     return ReferringDataset("asked", expressions, store, None)
 

@@ -106,6 +106,11 @@ export const predictReplySchema = z.object({
   answers: z.array(z.object({phrase: z.string(), regions: z.array(regionSchema)})),
 })
 
+export const predictBatchReplySchema = z.object({
+  ...computedWith,
+  answers: z.array(z.object({width: count, height: count, regions: z.array(regionSchema)})),
+})
+
 /** One of {@link ablations}. */
 export type Ablation = (typeof ablations)[number]
 export type TrainEvent = z.infer<typeof trainEventSchema>

@@ -2,7 +2,7 @@ import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import test, {type ExecutionContext} from 'ava'
 import {jsonOf, runCli} from '../helpers/cli.js'
-import {makeWorkplace} from '../helpers/damage.js'
+import {changeJson, makeWorkplace} from '../helpers/damage.js'
 import {temporaryFolder} from '../helpers/golden.js'
 import {pythonFixtures} from '../helpers/python.js'
 
@@ -39,18 +39,11 @@ test.serial('data synth --json answers with one document whatever Python prints'
 
 test.serial('a failure with --json is one document whatever Python prints', async (t) => {
   const place = await makeWorkplace(t)
+  // Weights that do not fit: Python finds that.
+  await changeJson(place.config, (value) => (value['v_intermediate_size'] = 40))
   const model = ['--config', place.config, '--from-pretrained', place.weights]
-  const args = [
-    'predict',
-    '--data-root',
-    place.dataRoot,
-    ...model,
-    '--image',
-    '1',
-    '--phrase',
-    'it',
-    '--json',
-  ]
+  const question = ['--image', '1042', '--phrase', 'it', '--json']
+  const args = ['predict', '--data-root', place.dataRoot, ...model, ...question]
   t.like(await noisy(t, args, 4), {error: {exitCode: 4}})
 })
 

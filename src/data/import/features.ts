@@ -62,7 +62,8 @@ function openFolder(path: string): FeatureSource {
   }
 }
 
-function readImageFile(path: string, wanted: WantedImage): RegionValue {
+/** Reads the regions of one image from a safetensors file. @throws FormatError */
+export function readImageFile(path: string, wanted: WantedImage): RegionValue {
   using source = new FileSource(path)
   const {tensors} = readSafetensors(source)
   const floats = (name: string, columns: number): Float32Array => {
@@ -157,7 +158,8 @@ function readTableRow(source: FileSource, row: TableRow, wanted: WantedImage): R
   return regionValue({name: `${source.name}, line ${row.line}`}, wanted, featureRows, boxRows)
 }
 
-function regionValue(
+/** Checks the regions of one image. @throws FormatError naming the source and the fault */
+export function regionValue(
   source: {readonly name: string},
   wanted: WantedImage,
   features: Float32Array,
@@ -172,7 +174,8 @@ function regionValue(
 }
 
 // The extractor of 12-in-1 saves {features, bbox, num_boxes, image_width, image_height, …}, some copies with other names.
-function readNpyFile(path: string, wanted: WantedImage): RegionValue {
+/** Reads the regions of one image from a .npy of the 12-in-1 extractor. @throws FormatError */
+export function readNpyFile(path: string, wanted: WantedImage): RegionValue {
   using source = new FileSource(path)
   const fields = readNpyDict(source)
   const fail = (what: string): Error => broken(source, 'E_FEATURES', what)
