@@ -9,7 +9,7 @@ import {
 } from '../data/import/features.js'
 import {featureSize} from '../data/region-writer.js'
 import {DataError, printable} from '../errors.js'
-import {FloatDecoder} from '../formats/base64.js'
+import {decodeFloats} from '../formats/base64.js'
 import {broken, FileSource} from '../formats/byte-source.js'
 import {parseJson, type JsonValue} from '../formats/json.js'
 import {holdsObjects, readNpyArray} from '../formats/npy-array.js'
@@ -126,7 +126,7 @@ function readJson(path: string, wanted: WantedImage): RegionValue {
   const given = field('features')
   const features =
     typeof given === 'string'
-      ? new FloatDecoder().decode(Buffer.from(given), (boxes.length / 4) * featureSize)
+      ? decodeFloats(Buffer.from(given), (boxes.length / 4) * featureSize)
       : jsonRows(given, featureSize)
   if (features === undefined) {
     const what = `"features" is neither a list of lists of ${featureSize} numbers nor those as float32 in base64`
