@@ -59,8 +59,10 @@ export {ConfigProblemsError, type Problem} from './config/problems.js'
 export {trainingConfigSchema, type TrainingConfig} from './config/training.js'
 export {presetFile, presetNames} from './presets.js'
 export {Vilbert} from './vilbert.js'
+export type {BenchEvent, BenchResult, Measurement} from './bench/result.js'
 export type {DataSource} from './data/data-source.js'
 export type {
+  BenchOptions,
   DrawOptions,
   EvaluateOptions,
   Exclusion,

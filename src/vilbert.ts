@@ -1,5 +1,7 @@
 import {resolve} from 'node:path'
 import {z} from 'zod'
+import {bench, type BenchSettings} from './bench/bench.js'
+import type {BenchEvent, BenchResult} from './bench/result.js'
 import {Bridge, type BridgeOptions} from './bridge/bridge.js'
 import {launchedStream} from './bridge/launched-stream.js'
 import {findPython} from './bridge/python-environment.js'
@@ -85,6 +87,14 @@ export type EvaluateOptions = {
 /** Ids of sentences or of refs. */
 export type Exclusion = {readonly by: 'sent' | 'ref'; readonly ids: readonly number[]}
 
+export type BenchOptions = BenchSettings & {
+  readonly model: ModelSource
+  /** Data on which bf16 is held against fp32; none: only made data. */
+  readonly data?: DataSource | undefined
+  /** @default 'val' */
+  readonly split?: string | undefined
+}
+
 export type PredictOptions = {
   readonly model: ModelSource
   readonly data: DataSource
@@ -167,6 +177,11 @@ export class Vilbert implements AsyncDisposable {
     return new Run(synthesize(this.#bridge, options))
   }
 
+  /** Measures this machine, see `vilbert-ts bench`. */
+  bench(options: BenchOptions): Run<BenchEvent, BenchResult> {
+    return new Run(this.#bench(options))
+  }
+
   /** Draws boxes on a picture. @throws DataError if the picture cannot be read */
   async draw({image, output, ...drawing}: DrawOptions): Promise<void> {
     const request = {...drawing, image: resolve(image), output: resolve(output)}
@@ -203,6 +218,16 @@ export class Vilbert implements AsyncDisposable {
       signal,
     })
     return yield* withRunFile(events, {...options, outputDir, config: resolved.config, prepared})
+  }
+
+  async *#bench(options: BenchOptions): AsyncGenerator<BenchEvent, BenchResult, void> {
+    const {model, data, split = 'val', ...settings} = options
+    const resolved = await resolveModel(model)
+    const {signal} = settings
+    const prepared = data === undefined ? null : await prepareSource(data, {annotated: false, signal})
+    if (prepared !== null) requireSplit(prepared, split)
+    const work = {...settings, ...resolved, vocabulary: vocabularyPath(), data: prepared, split}
+    return yield* bench(this.#bridge, work)
   }
 
   async *#evaluate(options: EvaluateOptions): AsyncGenerator<EvaluateEvent, EvaluateResult, void> {

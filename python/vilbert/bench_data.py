@@ -1,25 +1,45 @@
-"""Made-up data for measurements: region stores and expressions of any size, with nothing to download."""
+"""Made-up data for measurements, in the trusted forms: any number of images and regions, nothing to download."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from vilbert.dataset import Expression, ReferringDataset
-from vilbert.features import SCHEMA, RegionStore
+from vilbert.features import SCHEMA
 
 PROFILES = {
     "sparse": (5, 30),
     "bottom-up": (36, 36),
     "dense": (100, 100),
 }  # regions of an image, the global one too
-WORDS_MEAN = 5.6  # of an expression; the two special tokens come on top
-MAX_TOKENS = 20
-IMAGE_SIZE = (640, 480)  # pixels
-PIECE_ROWS = 4096  # regions that are made at once
+WORDS_MEAN, WORDS_MOST = 5.6, 18  # of an expression, as in RefCOCO+; two special tokens come on top
+WORDS = [
+    "man",
+    "woman",
+    "boy",
+    "girl",
+    "person",
+    "dog",
+    "cat",
+    "red",
+    "blue",
+    "green",
+    "white",
+    "black",
+    "left",
+    "right",
+    "top",
+    "bottom",
+    "front",
+    "back",
+    "chair",
+]
+WIDTH, HEIGHT = 640, 480  # pixels
+PIECE_ROWS = 4096  # regions whose features are made at once
 
 
 @dataclass(frozen=True)
@@ -29,57 +49,71 @@ class MadeData:
     regions: tuple[int, int]  # least and most of an image
     images: int
     expressions: int
-    feature_size: int = 2048
-    vocab_size: int = 30522
+    feature_size: int
     seed: int = 0
     is_hollow: bool = False  # features are a hole in the file: any number of images takes no disk
 
 
-def make_dataset(folder: Path, made: MadeData, split: str = "val") -> ReferringDataset:
-    """A split over a store that is written into `folder`."""
+def make_data(folder: Path, made: MadeData) -> dict[str, Any]:
+    """Writes splits `train` and `val` of the same expressions; gives what `open_split` wants to know."""
+    folder.mkdir(parents=True)
     random = np.random.Generator(np.random.Philox(made.seed))
     counts = random.integers(made.regions[0], made.regions[1] + 1, made.images)
-    path = folder / f"regions-{made.images}-{made.regions[1]}.safetensors"
-    write_store(path, counts, made, random)
-    lengths = np.clip(random.poisson(WORDS_MEAN, made.expressions), 1, MAX_TOKENS - 2)
+    detected, annotated, expressions = (folder / name for name in ("detected", "annotated", "expressions"))
+    _write_store(detected, counts, made, random)
+    # The annotated boxes would come on top of the profile's regions: there is only the global one, which is left out.
+    _write_store(annotated, np.ones(made.images, np.int64), made, random)
+    refs = [ref for split in ("train", "val") for ref in _refs(split, made)]
+    expressions.write_text(json.dumps({"refs": refs}), encoding="utf-8")
+    return {
+        "expressionsFile": str(expressions),
+        "detectedFile": str(detected),
+        "detectedSource": str(detected),
+        "annotatedFile": str(annotated),
+        "annotatedSource": str(annotated),
+        "splits": {"train": {}},
+        "fingerprint": "made",
+    }
+
+
+def _refs(split: str, made: MadeData) -> list[dict[str, Any]]:
+    random = np.random.Generator(np.random.Philox(made.seed + 1))
+    lengths = np.clip(random.poisson(WORDS_MEAN, made.expressions), 1, WORDS_MOST).tolist()
+    boxes = _boxes(made.expressions, random).tolist()
     images = random.integers(0, made.images, made.expressions).tolist()
-    edges = np.sort(random.random((made.expressions, 2, 2)), axis=1) * IMAGE_SIZE
-    expressions = [
-        Expression(
-            sent_id=number,
-            ref_id=number,
-            image_id=image,
-            box=tuple(edges[number].reshape(4).tolist()),
-            text="",
-            token_ids=(101 % made.vocab_size, *words, 102 % made.vocab_size),
-        )
-        for number, (image, words) in enumerate(
-            zip(images, np.split(random.integers(1, made.vocab_size, lengths.sum()), np.cumsum(lengths)[:-1]))
-        )
-        for words in [words.tolist()]
+    return [
+        {
+            "refId": number,
+            "imageId": image,
+            "split": split,
+            "box": box,
+            "sentences": [{"sentId": number, "text": " ".join(random.choice(WORDS, length))}],
+        }
+        for number, (length, box, image) in enumerate(zip(lengths, boxes, images))
     ]
-    return ReferringDataset(split, expressions, RegionStore(str(path), str(folder)), None)
 
 
-def write_store(path: Path, counts: np.ndarray, made: MadeData, random: np.random.Generator) -> None:
-    """A region store like the command line's, with `counts` regions for images 0, 1, …"""
+def _boxes(count: int, random: np.random.Generator) -> np.ndarray:
+    return (np.sort(random.random((count, 2, 2)), axis=1) * (WIDTH, HEIGHT)).reshape(count, 4)
+
+
+def _write_store(path: Path, counts: np.ndarray, made: MadeData, random: np.random.Generator) -> None:
+    """A region store like the command line's, of images 0, 1, …"""
     total = int(counts.sum())
-    corners = np.sort(random.random((total, 2, 2)), axis=1) * np.array(IMAGE_SIZE)
     small = {
         "image_ids": np.arange(len(counts)),
         "first_region": np.concatenate([[0], np.cumsum(counts)]),
-        "image_sizes": np.tile(np.array(IMAGE_SIZE), (len(counts), 1)),
-        "boxes": corners.reshape(total, 4).astype(np.float32),
+        "image_sizes": np.tile((WIDTH, HEIGHT), (len(counts), 1)),
+        "boxes": _boxes(total, random).astype(np.float32),
     }
-    header: dict[str, object] = {"__metadata__": {"schema": SCHEMA}}
+    header: dict[str, Any] = {"__metadata__": {"schema": SCHEMA}}
     end = 0
     for name, array in small.items():
         dtype = "F32" if array.dtype == np.float32 else "I64"
         header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": [end, end + array.nbytes]}
         end += array.nbytes
-    size = 4 * total * made.feature_size
-    shape = [total, made.feature_size]
-    header["features"] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end + size]}
+    features = {"dtype": "F32", "shape": [total, made.feature_size]}
+    header["features"] = {**features, "data_offsets": [end, end + 4 * total * made.feature_size]}
     text = json.dumps(header).encode()
     text += b" " * (-(8 + len(text)) % 64)
     with path.open("wb") as file:
@@ -87,8 +121,8 @@ def write_store(path: Path, counts: np.ndarray, made: MadeData, random: np.rando
         for array in small.values():
             file.write(array.tobytes())
         if made.is_hollow:
-            file.truncate(8 + len(text) + end + size)
+            file.truncate(file.tell() + 4 * total * made.feature_size)
             return
         for start in range(0, total, PIECE_ROWS):
-            rows = min(PIECE_ROWS, total - start)
-            file.write(np.abs(random.standard_normal((rows, made.feature_size), np.float32)).tobytes())
+            shape = (min(PIECE_ROWS, total - start), made.feature_size)
+            file.write(np.abs(random.standard_normal(shape, np.float32)).tobytes())

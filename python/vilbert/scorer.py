@@ -62,10 +62,15 @@ class StockScorer:
 
 
 def open_scorer(config: dict[str, Any], weights: dict[str, Any], precision: str = "fp32") -> Scorer:
+    """The fastest scorer of a file's weights, see `scorer_of`."""
+    return scorer_of(open_model(config, weights), precision)
+
+
+def scorer_of(model: Vilbert, precision: str = "fp32") -> Scorer:
     """The fastest scorer of `precision` on this machine; `auto` takes the fastest precision, too.
 
     Raises a MachineError for a precision that this machine cannot compute in.
     """
     if precision == "bf16":
         raise MachineError("Nothing here computes in bf16.", "Use --precision fp32, or auto for the fastest.")
-    return StockScorer(open_model(config, weights))
+    return StockScorer(model)

@@ -1,6 +1,7 @@
 import type {DataConfig} from '../config/data.js'
 import type {ModelConfig} from '../config/model.js'
 import {ConfigError} from '../errors.js'
+import {presetFile} from '../presets.js'
 import type {ModelSource} from './model-source.js'
 
 /** The model of a loaded configuration with its weights; a checkpoint's own JSON fills in for a missing config. */
@@ -19,4 +20,20 @@ export function requiredDataRoot({dataRoot}: DataConfig): string {
     code: 'E_NO_DATA_ROOT',
     next: 'Pass --data-root DIR, or make a small data set with `vilbert-ts data synth --output DIR`.',
   })
+}
+
+/** What is measured when nothing says which model: the published size. */
+export function benchedModel(
+  model: ModelConfig | undefined,
+  fromPretrained: string | undefined,
+  data: DataConfig,
+): ModelSource {
+  const source = modelSource(model, fromPretrained, data)
+  const isNamed = model !== undefined || fromPretrained !== undefined
+  return isNamed ? source : {...source, config: presetFile('bert_base_6layer_6conect')}
+}
+
+/** The data where there are any. */
+export function realData(data: DataConfig): (DataConfig & {readonly dataRoot: string}) | undefined {
+  return data.dataRoot === null ? undefined : {...data, dataRoot: data.dataRoot}
 }

@@ -1,0 +1,72 @@
+import {z} from 'zod'
+
+export const benchSections = ['eval', 'train', 'data', 'memory'] as const
+export const benchProfiles = ['sparse', 'bottom-up', 'dense'] as const
+
+const count = z.int().min(0)
+
+/** A round is over: `done` of `total` of what is measured now. */
+export const benchEventSchema = z.object({
+  type: z.literal('round'),
+  what: z.string(),
+  done: count,
+  total: count,
+})
+
+const measurementSchema = z.object({
+  section: z.enum(benchSections),
+  /** Which regions the images have, or how many images there are. */
+  profile: z.string(),
+  /** Whose turn was measured: the published way, or ours in this precision. */
+  side: z.enum(['baseline', 'fp32', 'bf16']),
+  /** The code that computed. */
+  engine: z.string(),
+  /** Of `median`, `least` and `most`. */
+  unit: z.enum(['ms/expression', 'ms/item', 'MiB']),
+  median: z.number(),
+  least: z.number(),
+  most: z.number(),
+  /** How many times better than the baseline of this run; null without one. */
+  timesBaseline: z.number().nullable(),
+})
+
+export const benchReplySchema = z.object({
+  machine: z.object({
+    processor: z.string(),
+    cores: count,
+    threads: count,
+    /** Of one minute, when everything was measured; about the threads where nobody else computes. */
+    loadAverage: z.number(),
+    device: z.string(),
+    versions: z.record(z.string(), z.string()),
+  }),
+  /** Numbers in the model; 0 where no model was made. */
+  parameters: count,
+  rounds: count,
+  batchSizes: z.object({eval: count, train: count}),
+  measurements: z.array(measurementSchema),
+  /** Whether bf16 chooses what fp32 chooses; on made data with random weights, and on real data with trained ones. */
+  agreement: z.array(
+    z.object({
+      what: z.string(),
+      expressions: count,
+      /** Share of the expressions whose chosen region is the same. */
+      sameRegion: z.number(),
+      accuracyFp32: z.number(),
+      accuracyBf16: z.number(),
+    }),
+  ),
+})
+
+/** Wall-clock times of a command from outside. */
+export type OutsideTimes = {
+  readonly command: string
+  readonly runs: number
+  readonly medianSeconds: number
+  readonly leastSeconds: number
+  readonly mostSeconds: number
+}
+
+export type BenchEvent = z.infer<typeof benchEventSchema>
+export type Measurement = z.infer<typeof measurementSchema>
+export type BenchResult = z.infer<typeof benchReplySchema> & {readonly outside: readonly OutsideTimes[]}
