@@ -129,3 +129,8 @@ export {writeComparePage, writeReportPage, type PageOptions} from './report/writ
 export {resumedConfig, resumePoint, type ResumePoint} from './run/resume.js'
 export {diagnose, type Check, type Diagnosis, type DoctorOptions} from './setup/doctor.js'
 export {setUpEnvironment, type SetUpOptions, type SetUpResult} from './setup/set-up.js'
+export {listRuns, runFolders, type RunList, type UnreadableRun} from './run/list.js'
+export {planPrune, prune, type PrunePlan} from './run/prune.js'
+export {showRun, type ShownRun} from './run/show.js'
+export {summarizeRun, type RunProgress, type RunSummary} from './run/summary.js'
+export {verifyRun, type RunProblem, type RunVerification, type VerifyRunOptions} from './run/verify-run.js'

@@ -33,6 +33,7 @@ import {vocabularyPath} from './model/vocabulary.js'
 import {LoadedModel, type LoadOptions} from './predict/loaded-model.js'
 import type {Prediction} from './predict/query.js'
 import {codeFingerprint} from './run/fingerprint.js'
+import {markRunning} from './run/running-mark.js'
 import {noteResume, writeRunFile, type RunDescription} from './run/run-file.js'
 
 export type VilbertOptions = {
@@ -303,6 +304,7 @@ async function* withRunFile(
   events: AsyncGenerator<TrainEvent, TrainResult, void>,
   {outputDir, config, prepared, training, data, resume, provenance, onChanges}: TrainOptions & StartedRun,
 ): AsyncGenerator<TrainEvent, TrainResult, void> {
+  let running: AsyncDisposable | undefined
   try {
     for (;;) {
       const step = await events.next()
@@ -327,12 +329,17 @@ async function* withRunFile(
         }
         if (resume === undefined) await writeRunFile(outputDir, run)
         else onChanges?.(await noteResume(outputDir, run))
+        running = await markRunning(outputDir)
       }
       yield step.value
     }
   } finally {
-    // Typed as returning a result, but nothing reads the value of a generator that was left.
-    await events.return(undefined as unknown as TrainResult)
+    try {
+      // Typed as returning a result, but nothing reads the value of a generator that was left.
+      await events.return(undefined as unknown as TrainResult)
+    } finally {
+      await running?.[Symbol.asyncDispose]()
+    }
   }
 }
 

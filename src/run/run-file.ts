@@ -102,13 +102,18 @@ function describe({dataFingerprint, codeFingerprint, command, origin, versions, 
     origin: {...origin},
     fingerprints: {
       data: dataFingerprint,
-      config: createHash('sha256')
-        .update(JSON.stringify([run.model, run.training]))
-        .digest('hex')
-        .slice(0, 16),
+      config: configFingerprint(run),
       code: codeFingerprint,
     },
   }
+}
+
+/** Changes with any setting of the model or the training. */
+export function configFingerprint({model, training}: Pick<RunFile, 'model' | 'training'>): string {
+  return createHash('sha256')
+    .update(JSON.stringify([model, training]))
+    .digest('hex')
+    .slice(0, 16)
 }
 
 async function write(folder: string, run: RunFile): Promise<void> {
