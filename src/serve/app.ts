@@ -136,8 +136,8 @@ function addRuns(app: Hono<Environment>, {runs, closing, onProblem}: AppOptions)
       async (stream) => {
         stream.onAbort(end)
         try {
-          for await (const {type, offset, ...data} of followRun(runs, id, {from, signal: ended.signal})) {
-            await stream.writeSSE({event: type, id: String(offset), data: JSON.stringify(data)})
+          for await (const {type, ...data} of followRun(runs, id, {from, signal: ended.signal})) {
+            await stream.writeSSE({event: type, id: String(data.offset), data: JSON.stringify(data)})
           }
         } finally {
           followers -= 1
