@@ -5,9 +5,10 @@ import {chromium, type Browser, type Page} from 'playwright-core'
 /** Where Debian and others put it. */
 const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
-/** The browser of this machine, if it has one; `VILBERT_TS_CHROMIUM` names another. */
+/** The browser of this machine, if it has one; `VILBERT_TS_CHROMIUM` names the only one to use. */
 export function chromiumFile(): string | undefined {
-  return [process.env['VILBERT_TS_CHROMIUM'] ?? '', ...places].find((file) => file !== '' && existsSync(file))
+  const named = process.env['VILBERT_TS_CHROMIUM']
+  return (named === undefined ? places : [named]).find((file) => existsSync(file))
 }
 
 /** Starts a real Chromium without a window. As root it has no sandbox to put pages into. */
