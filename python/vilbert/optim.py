@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import paddle
 from paddle import Tensor, nn
+
+from vilbert import kernels
+from vilbert.packed import LoweredWeights
 
 # The published code looks for "linguistic_logit", but the parameter is spelt "linguisic_logit":
 # that head therefore learns at the body's rate. It is kept so, as part of the recipe.
@@ -48,8 +53,24 @@ class Rates:
     head: float
 
 
-class Optimizer:
-    """AdamW over four groups: body or head, decayed or not."""
+class Optimizer(Protocol):
+    """AdamW, with a rate for the body and one for the head, and decay for some of the parameters."""
+
+    def step(self, rates: Rates) -> None:
+        """Applies the gradients and clears them."""
+        ...
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """The moments of every parameter, named `<parameter>/<moment>`, to be saved."""
+        ...
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Takes back what `arrays` gave."""
+        ...
+
+
+class StockOptimizer:
+    """Paddle's AdamW over four groups: body or head, decayed or not."""
 
     def __init__(
         self,
@@ -83,21 +104,18 @@ class Optimizer:
         }
 
     def step(self, rates: Rates) -> None:
-        """Applies the gradients and clears them."""
         for (head, _), optimizer in self._optimizers.items():
             optimizer.set_lr(rates.head if head else rates.body)
             optimizer.step()
             optimizer.clear_grad(set_to_zero=False)
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
-        """The moments of every parameter, named `<parameter>/<moment>`, to be saved."""
         for optimizer in self._optimizers.values():
             for key, tensor in sorted(optimizer.state_dict().items()):
                 parameter = self._owner(key)
                 yield f"{self._names[parameter]}/{key[len(parameter) + 1 :]}", tensor.numpy()
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Takes back what `arrays` gave."""
         paddle_names = {name: paddle_name for paddle_name, name in self._names.items()}
         for key_of_group, optimizer in self._optimizers.items():
             own = self._groups[key_of_group]
@@ -113,3 +131,71 @@ class Optimizer:
     def _owner(self, key: str) -> str:
         # Paddle joins the parameter's own name and the moment's by an underline, which both contain.
         return max((name for name in self._names if key.startswith(f"{name}_")), key=len)
+
+
+class FusedOptimizer:
+    """The same AdamW in one pass over memory by the kernels; its arrays are those of `StockOptimizer`.
+
+    `lowered` are the bfloat16 copies of weights that are to follow the weights.
+    """
+
+    def __init__(
+        self,
+        named: Sequence[tuple[str, Tensor]],
+        *,
+        recipe: str,
+        weight_decay: float,
+        clip_value: float | None,
+        lowered: LoweredWeights | None,
+    ) -> None:
+        self._named = named
+        self._decays = {name: weight_decay if is_decayed(name, recipe) else 0.0 for name, _ in named}
+        self._clip_value = clip_value
+        self._lowered = lowered
+        self._moments = {name: (paddle.zeros_like(p), paddle.zeros_like(p)) for name, p in named}
+        self._steps = 0
+
+    def step(self, rates: Rates) -> None:
+        self._steps += 1
+        settings = kernels.AdamSettings(
+            BETA1,
+            BETA2,
+            EPSILON,
+            self._clip_value or 0.0,
+            1 - BETA1**self._steps,
+            1 - BETA2**self._steps,
+        )
+        kernels.adam_step([self._tensor(name, parameter, rates) for name, parameter in self._named], settings)
+        for _, parameter in self._named:
+            parameter.clear_gradient(set_to_zero=False)
+
+    def _tensor(self, name: str, parameter: Tensor, rates: Rates) -> kernels.AdamTensor:
+        return kernels.AdamTensor(
+            parameter.size,
+            parameter.data_ptr(),
+            kernels.address(parameter.grad),
+            *(moment.data_ptr() for moment in self._moments[name]),
+            kernels.address(self._lowered.known(parameter) if self._lowered else None),
+            rates.head if is_head(name) else rates.body,
+            self._decays[name],
+        )
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        powers = [np.array([beta**self._steps], np.float32) for beta in (BETA1, BETA2)]
+        for name, moments in self._moments.items():
+            for number, (power, moment) in enumerate(zip(powers, moments), start=1):
+                yield f"{name}/beta{number}_pow_acc_0", power
+                yield f"{name}/moment{number}_0", moment.numpy()
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for name, moments in self._moments.items():
+            if f"{name}/moment1_0" not in arrays:
+                continue  # it never had a gradient
+            for number, moment in enumerate(moments, start=1):
+                moment.set_value(np.ascontiguousarray(arrays[f"{name}/moment{number}_0"]))
+            self._steps = _steps_of(float(arrays[f"{name}/beta2_pow_acc_0"].reshape(-1)[0]))
+
+
+def _steps_of(power: float) -> int:
+    """How many steps made BETA2 to that power; once it is 0, more of them make no difference."""
+    return round(math.log(power) / math.log(BETA2)) if power > 0 else 10**9

@@ -113,7 +113,8 @@ def _parameters(linears: Sequence[nn.Linear]) -> list[Tensor]:
 
 
 def _norm(layer: nn.LayerNorm, dropout: kernels.Dropout) -> kernels.Norm:
-    assert layer.weight is not None and layer.bias is not None, "every layer norm here has both"
+    assert layer.weight is not None, "every layer norm here has both"
+    assert layer.bias is not None, "every layer norm here has both"
     return kernels.Norm(layer.weight, layer.bias, layer._epsilon, dropout)
 
 

@@ -8,12 +8,14 @@ from typing import Any, Protocol
 import numpy as np
 import paddle
 
-from vilbert.batches import Batch
+from vilbert import kernels
+from vilbert.batches import Batch, PackedBatch
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset
 from vilbert.errors import MachineError
 from vilbert.model import Vilbert
-from vilbert.session import open_model, to_inputs
+from vilbert.packed import LoweredWeights, Pass
+from vilbert.session import open_model, to_inputs, to_packed_inputs
 
 
 class Scorer(Protocol):
@@ -61,6 +63,34 @@ class StockScorer:
         return self.score(self.assemble(dataset, rows))
 
 
+class KernelScorer:
+    """The model over packed rows, on the kernels of this program."""
+
+    engine = "kernels"
+
+    def __init__(self, model: Vilbert, precision: str) -> None:
+        self._model = model
+        self._lowered = LoweredWeights() if precision == "bf16" else None
+        self.precision = precision
+        self.config = model.config
+
+    def assemble(self, dataset: ReferringDataset, rows: Sequence[int]) -> PackedBatch:
+        """A batch without padding."""
+        return dataset.packed(rows)
+
+    def score(self, assembled: PackedBatch) -> list[np.ndarray]:
+        """Logits of the real regions."""
+        shared = Pass(is_training=False, lowered=self._lowered)
+        with paddle.no_grad():
+            logits = self._model.region_logits(to_packed_inputs(assembled, shared)).numpy()  # (R,)
+        offsets = assembled.region_offsets
+        return [logits[start:stop].copy() for start, stop in zip(offsets[:-1], offsets[1:])]
+
+    def logits(self, dataset: ReferringDataset, rows: Sequence[int]) -> list[np.ndarray]:
+        """Both steps at once."""
+        return self.score(self.assemble(dataset, rows))
+
+
 def open_scorer(config: dict[str, Any], weights: dict[str, Any], precision: str = "fp32") -> Scorer:
     """The fastest scorer of a file's weights, see `scorer_of`."""
     return scorer_of(open_model(config, weights), precision)
@@ -71,6 +101,13 @@ def scorer_of(model: Vilbert, precision: str = "fp32") -> Scorer:
 
     Raises a MachineError for a precision that this machine cannot compute in.
     """
-    if precision == "bf16":
-        raise MachineError("Nothing here computes in bf16.", "Use --precision fp32, or auto for the fastest.")
-    return StockScorer(model)
+    if precision == "bf16" and not kernels.has_bfloat16():
+        raise MachineError(
+            "bf16 needs a processor with AMX or AVX512-BF16, and the kernels that vilbert-ts setup builds.",
+            "Use --precision fp32, or auto for the fastest; vilbert-ts doctor says what is missing.",
+        )
+    if not kernels.are_available():
+        return StockScorer(model)
+    if precision == "auto":
+        precision = "bf16" if kernels.has_bfloat16() else "fp32"
+    return KernelScorer(model, precision)

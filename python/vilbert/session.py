@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import paddle
 
-from vilbert.batches import Batch
+from vilbert.batches import Batch, PackedBatch
 from vilbert.checkpoint import initialise, load_weights
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset
 from vilbert.errors import ConfigError, MachineError
 from vilbert.model import Inputs, Vilbert, padded_inputs
+from vilbert.packed import PackedRows, Pass
 from vilbert.tensors import TensorFile
 
 _loaded: dict[str, Vilbert] = {}
@@ -100,3 +102,24 @@ def to_inputs(batch: Batch) -> Inputs:
         token_mask=None if batch.token_mask.all() else paddle.to_tensor(batch.token_mask),
         region_mask=None if batch.region_mask.all() else paddle.to_tensor(batch.region_mask),
     )
+
+
+PACKED_ROWS_MULTIPLE = 32  # a product of a number of rows that is new takes milliseconds to prepare: have few
+
+
+def to_packed_inputs(batch: PackedBatch, shared: Pass) -> Inputs:
+    """The batch as tensors without padding, but for a few rows at the end that belong to no example."""
+    tokens = paddle.to_tensor(_filled(batch.tokens))
+    positions = paddle.to_tensor(_filled(batch.positions))
+    return Inputs(
+        tokens=tokens,
+        features=paddle.to_tensor(_filled(batch.features)),
+        locations=paddle.to_tensor(_filled(batch.locations)),
+        text_rows=PackedRows(shared, batch.text_offsets, positions),
+        image_rows=PackedRows(shared, batch.region_offsets),
+    )
+
+
+def _filled(rows: np.ndarray) -> np.ndarray:
+    missing = -len(rows) % PACKED_ROWS_MULTIPLE
+    return np.concatenate([rows, np.zeros((missing, *rows.shape[1:]), rows.dtype)])

@@ -23,7 +23,7 @@ from vilbert.dataset import ReferringDataset, groups_of_similar_length, in_order
 from vilbert.errors import ConfigError, DivergedError
 from vilbert.evaluate import MIN_OVERLAP, judge
 from vilbert.model import Vilbert, unused_prefixes
-from vilbert.optim import Optimizer, Rates, Schedule
+from vilbert.optim import Rates, Schedule, StockOptimizer
 from vilbert.parallel import processes
 from vilbert.run_folder import MetricsLog, RunFolder, SavedState, Snapshot
 from vilbert.scorer import StockScorer
@@ -84,7 +84,7 @@ class TrainingRun:
         weights = request["weights"] if saved is None else saved.weights
         self.model = build_model(spec.model_config(config), weights, spec.seed)
         trained = trained_parameters(self.model, spec)
-        self.optimizer = Optimizer(
+        self.optimizer = StockOptimizer(
             trained, recipe=spec.recipe, weight_decay=spec.weight_decay, clip_value=spec.clip
         )
         self._trained = [parameter for _, parameter in trained]
