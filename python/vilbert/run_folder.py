@@ -19,6 +19,7 @@ import numpy as np
 
 from vilbert.checkpoint import atomic_file, remove_leftovers, save_json, save_pdparams, sync_folder
 from vilbert.errors import CheckpointError, ConfigError
+from vilbert.event_files import EventFiles
 from vilbert.safetensors_file import write_safetensors
 from vilbert.tensors import TensorFile, open_safetensors
 
@@ -199,12 +200,15 @@ class MetricsLog:
             with atomic_file(str(path)) as file:
                 file.write("".join(kept).encode())
         self._file = (path or Path(os.devnull)).open("a", encoding="utf-8")
+        self._curves = None if path is None else EventFiles(path.parent, path)
 
     def write(self, events: list[dict[str, Any]]) -> None:
         """Appends the events and hands them to the system."""
         try:
             self._file.writelines(json.dumps(event) + "\n" for event in events)
             self._file.flush()
+            if self._curves is not None:
+                self._curves.write(events)
         except OSError as error:
             self.has_failed = True
             raise CheckpointError(
@@ -216,6 +220,8 @@ class MetricsLog:
         """Closes the file; what could not be written was told before."""
         with suppress(OSError):
             self._file.close()
+            if self._curves is not None:
+                self._curves.close()
 
 
 def make_folder(path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from fnmatch import fnmatchcase
+from itertools import chain, islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from vilbert.ahead import ahead
 from vilbert.averaging import MovingAverage
 from vilbert.batches import Batch
 from vilbert.cancellation import stops_at_events
@@ -25,6 +28,8 @@ from vilbert.evaluate import MIN_OVERLAP, judge
 from vilbert.model import Vilbert, unused_prefixes
 from vilbert.optim import Rates, Schedule, StockOptimizer
 from vilbert.parallel import processes
+from vilbert.precision import Precision
+from vilbert.reproducible import compute_threads, make_deterministic
 from vilbert.run_folder import MetricsLog, RunFolder, SavedState, Snapshot
 from vilbert.scorer import StockScorer
 from vilbert.session import build_model, check_data_fit, to_inputs, use_device
@@ -66,10 +71,13 @@ def train(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, 
 class TrainingRun:
     """The state of one run: model, optimizer, position, best accuracy."""
 
-    def __init__(self, request: dict[str, Any]) -> None:
+    def __init__(self, request: dict[str, Any], *, writes: bool = True) -> None:
+        """Makes everything ready; nothing of the run is written (nor read) unless it `writes`."""
         self.spec = spec = TrainingSpec.from_json(request["training"])
         self.processes = processes()
+        self._is_writer = writes and self.processes.is_first
         use_device(request.get("device"))
+        self._precision = Precision(spec.amp, spec.dtype)
         config = ModelConfig.from_json(request["config"])
         self._config_json = request["config"]
         self._data_fingerprint = request["data"]["fingerprint"]
@@ -79,8 +87,10 @@ class TrainingRun:
             self.examples = with_fraction(self.examples, spec.fraction, spec.seed)
         self.validation = open_split(data, "val", vocabulary, spec.limit) if "val" in data["splits"] else None
         check_data_fit(config, self.examples)
-        self.folder = RunFolder(spec.output_dir, spec.keep, is_ours=self.processes.is_first)
-        saved = self._saved_state(request)
+        self.folder = RunFolder(spec.output_dir, spec.keep, is_ours=self._is_writer)
+        saved = self._saved_state(request) if writes else None
+        if spec.deterministic:
+            make_deterministic(None if saved is None else saved.state.get("threads"))
         weights = request["weights"] if saved is None else saved.weights
         self.model = build_model(spec.model_config(config), weights, spec.seed)
         trained = trained_parameters(self.model, spec)
@@ -110,7 +120,7 @@ class TrainingRun:
         # Only now, with everything checked and read, is anything of an earlier run given up.
         self.processes.wait_for_all()
         self.folder.forget_after(saved)
-        log = self.folder.path / "metrics.jsonl" if self.processes.is_first else None
+        log = self.folder.path / "metrics.jsonl" if self._is_writer else None
         self.metrics = MetricsLog(log, step=self.step, epochs=len(self.epochs))
 
     def _saved_state(self, request: dict[str, Any]) -> SavedState | None:
@@ -171,14 +181,19 @@ class TrainingRun:
 
     def train_epoch(self) -> Iterator[dict[str, Any]]:
         """Takes the steps that the epoch has left; yields events that each cover those of a short while."""
-        epoch = len(self.epochs) + 1
         taken = self.step - len(self.epochs) * self.steps_per_epoch
-        order = epoch_order(len(self.examples), self.spec, epoch)
+        order = epoch_order(len(self.examples), self.spec, len(self.epochs) + 1)
+        steps = list(in_order(order, self.spec.batch_size))[taken : taken + self.total_steps - self.step]
+        groups, counts = tee(self._groups(rows) for rows in steps)
+        with closing(ahead(chain.from_iterable(groups), self.examples.batch, self.spec.workers)) as batches:
+            yield from self._take_steps(steps, (islice(batches, len(each)) for each in counts))
+
+    def _take_steps(
+        self, steps: Sequence[Sequence[int]], batches: Iterator[Iterator[Batch]]
+    ) -> Iterator[dict[str, Any]]:
         expressions, since = 0, time.perf_counter()
-        for rows in list(in_order(order, self.spec.batch_size))[taken:]:
-            if self.is_finished:
-                break
-            step, wish = self._take_step(epoch, rows, since)
+        for rows, own in zip(steps, batches):
+            step, wish = self._take_step(rows, own, since)
             self._unlogged.append(step)
             expressions += len(rows)
             is_save_due = self.spec.save_every_steps and self.step % self.spec.save_every_steps == 0
@@ -189,6 +204,8 @@ class TrainingRun:
                 expressions, since = 0, time.perf_counter()
             if is_save_due:
                 self._save(is_best=False)
+            if wish == TIME_IS_UP:
+                break
         if self._unlogged:
             yield self._report(expressions / (time.perf_counter() - since))
 
@@ -199,18 +216,29 @@ class TrainingRun:
             return TIME_IS_UP
         return REPORT if now - since > EVENT_SECONDS else 0
 
-    def _take_step(self, epoch: int, rows: Sequence[int], since: float) -> tuple[dict[str, Any], int]:
+    def _groups(self, rows: Sequence[int]) -> list[list[int]]:
+        """This process's rows of a step, in groups that go through the model one after the other."""
+        groups: list[list[int]] = []
+        for part in in_order(rows, self.spec.batch_size // self.spec.grad_accumulation):
+            own = self.processes.share(part, [self.examples.region_count(row) for row in part])
+            if own:
+                counts = [self.examples.region_count(row) for row in own]
+                groups.extend(groups_of_similar_length(own, counts))
+        return groups
+
+    def _take_step(
+        self, rows: Sequence[int], batches: Iterator[Batch], since: float
+    ) -> tuple[dict[str, Any], int]:
         step = self.step + 1
         paddle.seed(step_seed(self.spec.seed, step, self.processes.rank))
         self.model.train()
         loss = 0.0
-        for part in in_order(rows, self.spec.batch_size // self.spec.grad_accumulation):
-            part = self.processes.share(part, [self.examples.region_count(row) for row in part])
-            counts = [self.examples.region_count(row) for row in part]
-            for group in groups_of_similar_length(part, counts):
-                group_loss = summed_loss(self.model, self.examples.batch(group)) / len(rows)
-                group_loss.backward()
-                loss += float(group_loss)
+        for batch in batches:
+            with self._precision.forward():
+                batch_loss = summed_loss(self.model, batch) / len(rows)
+            self._precision.backward(batch_loss)
+            loss += float(batch_loss)
+        self._precision.unscale(self._trained)
         loss, wish = self.processes.add_up(self._trained, loss, self._wish(since))
         if not math.isfinite(loss):
             raise DivergedError(
@@ -226,7 +254,7 @@ class TrainingRun:
         event = {
             "type": "step",
             "step": step,
-            "epoch": epoch,
+            "epoch": len(self.epochs) + 1,
             "loss": loss,
             "lr": {"body": rates.body, "head": rates.head},
         }
@@ -309,7 +337,7 @@ class TrainingRun:
 
     def _save(self, *, is_best: bool) -> None:
         self._saved_at = (self.step, len(self.epochs))
-        if not self.processes.is_first:
+        if not self._is_writer:
             return
         averages = None
         if self.average is not None:
@@ -321,6 +349,7 @@ class TrainingRun:
                 "best": self.best,
                 "seconds": self.seconds,
                 "stepsPerEpoch": self.steps_per_epoch,
+                "threads": compute_threads(),
                 "dataFingerprint": self._data_fingerprint,
                 "versions": producer(),
             },

@@ -41,6 +41,10 @@ class TrainingSpec:
     time_limit_minutes: float | None = None
     nproc: int = 1  # told for the record, as are the devices: the launcher has started them
     devices: str | None = None
+    amp: str | None = None  # "O1" or "O2", GPUs only
+    dtype: str = "bfloat16"  # what amp computes in
+    workers: int = 1  # threads that assemble batches ahead; 0 assembles between the steps
+    deterministic: bool = False
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainingSpec:

@@ -96,6 +96,22 @@ const trainingShape = {
     .nullable()
     .default(null)
     .describe('cpu, or GPUs that share each batch, such as gpu:0,1; none: the first GPU if there is one.'),
+  amp: z
+    .enum(['O1', 'O2'])
+    .nullable()
+    .default(null)
+    .describe('Mixed precision on GPUs: O1 for the products of matrices, O2 for nearly all; none: float32.'),
+  dtype: z.enum(['bfloat16', 'float16']).default('bfloat16').describe('Number format of amp.'),
+  workers: z
+    .int()
+    .min(0)
+    .max(64)
+    .default(1)
+    .describe('Threads that assemble batches ahead; 0: between the steps.'),
+  deterministic: z
+    .boolean()
+    .default(false)
+    .describe('The same weights to the bit each time: same number of threads, GPU sums in a fixed order.'),
 }
 
 /** The training settings one by one: what flags are made from. */

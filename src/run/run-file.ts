@@ -134,7 +134,7 @@ function stateOf(data: RunFile['data']): Record<string, unknown> {
 }
 
 /** Keys that may change without making it another run. */
-const free = new Set(['outputDir', 'fromPretrained', 'keep', 'saveEverySteps', 'timeLimitMinutes'])
+const free = new Set(['outputDir', 'fromPretrained', 'keep', 'saveEverySteps', 'timeLimitMinutes', 'workers'])
 
 function differences(
   what: string,

@@ -63,6 +63,7 @@ async function pythonChecks(options: DoctorOptions): Promise<{checks: Check[]; r
     passing('environment', environmentName(options)),
     ...packageChecks(report),
     paddleCheck(report),
+    curvesCheck(report),
   ]
   return {checks, report}
 }
@@ -87,8 +88,21 @@ function environmentName(options: DoctorOptions): string {
 /** The GPU build of Paddle goes by another name. */
 const gpuPaddle = 'paddlepaddle-gpu'
 
+/** Where one of these is installed, training also writes curves for it. */
+const curvePackages: readonly string[] = ['visualdl', 'tensorboard']
+
 function packageNames(): string[] {
-  return [...requiredPackages(), gpuPaddle]
+  return [...requiredPackages(), gpuPaddle, ...curvePackages]
+}
+
+function curvesCheck({packages}: PythonReport): Check {
+  const there = curvePackages.flatMap((name) => {
+    const version = packages[name] ?? undefined
+    return version === undefined ? [] : [`${name} ${version}`]
+  })
+  if (there.length > 0) return {...passing('curves', there.join(', ')), required: false}
+  const advice = 'To see curves of training runs, install visualdl or tensorboard into the Python environment.'
+  return {name: 'curves', ok: false, required: false, value: 'neither visualdl nor tensorboard', advice}
 }
 
 function packageChecks({packages}: PythonReport): Check[] {

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import Golden
 from vilbert.errors import ConfigError, DivergedError
+from vilbert.event_files import EventFiles
 from vilbert.run_folder import RunFolder, read_state
 from vilbert.tensors import TensorFile
 from vilbert.train import train
@@ -185,3 +186,55 @@ def test_a_fraction_takes_that_share_and_limit_the_first_ones(golden: Golden, tm
     events, _ = finish(train(request(golden, tmp_path / "limit", limit=8)))
     assert events[0]["trainExpressions"] == 8
     assert events[0]["valExpressions"] == 8
+
+
+def test_threads_that_assemble_ahead_change_no_bit(golden: Golden, tmp_path: Path) -> None:
+    for workers in (0, 1, 3):
+        finish(train(request(golden, tmp_path / str(workers), workers=workers, dropout=0.1)))
+    none, one, three = (weights(tmp_path / str(workers)) for workers in (0, 1, 3))
+    assert largest_difference(none, one) == 0
+    assert largest_difference(none, three) == 0
+
+
+def test_a_deterministic_run_is_not_resumed_with_another_number_of_threads(
+    golden: Golden, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    start = request(golden, tmp_path, deterministic=True)
+    finish(train(start))
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    with pytest.raises(ConfigError, match="was computed with 2 threads, here it would be 3"):
+        finish(train({**start, "resume": "last"}))
+
+
+def test_mixed_precision_is_refused_on_a_cpu(golden: Golden, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--amp O2 needs a GPU"):
+        finish(train(request(golden, tmp_path, amp="O2")))
+    assert not any(tmp_path.iterdir())
+
+
+def test_curves_are_made_of_the_log_for_whichever_writer_is_there(tmp_path: Path, monkeypatch: Any) -> None:
+    written: list[tuple[str, float, int]] = []
+
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            self.add_scalar = lambda name, value, step: written.append((name, value, step))
+            self.close = lambda: None
+
+    summary = type("tensorboard", (), {"Writer": Writer})
+    monkeypatch.setattr(
+        "vilbert.event_files._installed", lambda name: summary if name == "tensorboard.summary" else None
+    )
+    step = {"type": "step", "step": 1, "epoch": 1, "loss": 2.5, "lr": {"body": 0.1, "head": 0.2}}
+    epoch = {"type": "epoch", "step": 1, "epoch": 1, "valAccuracy": 0.5}
+    log = tmp_path / "metrics.jsonl"
+    log.write_text(json.dumps(step) + "\n")
+    files = EventFiles(tmp_path, log)
+    files.write([epoch])
+    files.close()
+    assert written == [
+        ("train/loss", 2.5, 1),
+        ("lr/body", 0.1, 1),
+        ("lr/head", 0.2, 1),
+        ("val/accuracy", 0.5, 1),
+    ]
