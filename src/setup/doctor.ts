@@ -101,7 +101,8 @@ function curvesCheck({packages}: PythonReport): Check {
     return version === undefined ? [] : [`${name} ${version}`]
   })
   if (there.length > 0) return {...passing('curves', there.join(', ')), required: false}
-  const advice = 'To see curves of training runs, install visualdl or tensorboard into the Python environment.'
+  const advice =
+    'To see curves of training runs, install visualdl or tensorboard into the Python environment.'
   return {name: 'curves', ok: false, required: false, value: 'neither visualdl nor tensorboard', advice}
 }
 
