@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def ahead(items: Iterable[T], make: Callable[[T], R], workers: int) -> Iterator[R]:
+def ahead(items: Iterable[T], make: Callable[[T], R], workers: int) -> Generator[R, None, None]:
     """Makes something of each item, in order; each worker is at most one item ahead of who takes them."""
     if workers == 0:
         yield from map(make, items)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Literal, cast
 
 import paddle
 from paddle import Tensor
@@ -16,6 +17,8 @@ from paddle import Tensor
 from vilbert.errors import ConfigError
 
 FLOAT16_SCALE = 1024.0
+Level = Literal["O1", "O2"]
+Format = Literal["bfloat16", "float16"]
 
 
 class Precision:
@@ -28,8 +31,8 @@ class Precision:
                 f"--amp {level} needs a GPU: this run computes on the CPU.",
                 "Leave --amp out; to evaluate in bfloat16 on a CPU there is `vilbert-ts eval --precision bf16`.",
             )
-        self._level = level
-        self._dtype = dtype
+        self._level = cast("Level | None", level)
+        self._dtype = cast("Format", dtype)
         self._scale = FLOAT16_SCALE if level is not None and dtype == "float16" else 1.0
 
     def forward(self) -> AbstractContextManager[None]:
