@@ -4,10 +4,11 @@ import {findPython} from '../../src/bridge/python-environment.js'
 import {sizeText} from '../../src/data/download/disk-space.js'
 import {downloadSources} from '../../src/data/download/download.js'
 import type {SourceResult} from '../../src/data/download/fetch-source.js'
+import {readSourceFlags, sourceFlags} from '../../src/data/download/flags.js'
 import {Meter} from '../../src/data/download/meter.js'
 import {parseKinds} from '../../src/data/download/kinds.js'
 import {planSources, type PlannedSource} from '../../src/data/download/plan.js'
-import {loadSources, selectSources, sourceKinds} from '../../src/data/download/sources.js'
+import {selectSources, sourceKinds} from '../../src/data/download/sources.js'
 import {Transports} from '../../src/data/download/transports.js'
 import {NetworkError} from '../../src/errors.js'
 import {table} from '../../src/ui/table.js'
@@ -66,13 +67,13 @@ export default class DataDownload extends BaseCommand<typeof DataDownload> {
     }),
     'dry-run': Flags.boolean({description: 'Show what would be fetched, and ask no server.'}),
     'allow-private': Flags.boolean({description: 'Follow redirects to addresses of private networks.'}),
-    'data-root': Flags.string({default: 'data', helpValue: 'DIR', description: 'Folder of the data sets.'}),
-    sources: Flags.string({helpValue: 'FILE', description: 'JSON file with sources of your own.'}),
+    ...sourceFlags,
   }
 
   async run(): Promise<DataDownloadResult> {
-    const {'data-root': dataRoot, 'dry-run': isDryRun, from, mirror, only, sources: ownFile} = this.flags
-    const sources = selectSources(await loadSources(ownFile), this.args.datasets, parseKinds(only))
+    const {'dry-run': isDryRun, from, mirror, only} = this.flags
+    const {dataRoot, sources: known} = await readSourceFlags(this.flags)
+    const sources = selectSources(known, this.args.datasets, parseKinds(only))
     if (isDryRun) return this.#showPlan(dataRoot, await planSources(sources, {dataRoot, from, mirror}))
     const meter = new Meter()
     const bar = this.progressBar({label: 'Downloading', unit: 'bytes'})

@@ -1,8 +1,9 @@
-import {Args, Flags} from '@oclif/core'
+import {Args} from '@oclif/core'
 import {BaseCommand} from '../../src/base-command.js'
 import {sizeText} from '../../src/data/download/disk-space.js'
+import {readSourceFlags, sourceFlags} from '../../src/data/download/flags.js'
 import {listSources, type ListedSource} from '../../src/data/download/list.js'
-import {loadSources, selectSources} from '../../src/data/download/sources.js'
+import {selectSources} from '../../src/data/download/sources.js'
 import {table} from '../../src/ui/table.js'
 
 export default class DataList extends BaseCommand<typeof DataList> {
@@ -20,14 +21,10 @@ export default class DataList extends BaseCommand<typeof DataList> {
     datasets: Args.string({multiple: true, description: 'Data sets to list; all when none is named.'}),
   }
 
-  static override flags = {
-    'data-root': Flags.string({default: 'data', helpValue: 'DIR', description: 'Folder of the data sets.'}),
-    sources: Flags.string({helpValue: 'FILE', description: 'JSON file with sources of your own.'}),
-  }
+  static override flags = sourceFlags
 
   async run(): Promise<Awaited<ReturnType<typeof listSources>>> {
-    const {'data-root': dataRoot, sources: ownFile} = this.flags
-    const sources = await loadSources(ownFile)
+    const {dataRoot, sources} = await readSourceFlags(this.flags)
     const datasets = this.args.datasets ?? []
     const selected = datasets.length === 0 ? sources : selectSources(sources, datasets)
     const listing = await listSources(dataRoot, selected)

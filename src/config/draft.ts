@@ -132,7 +132,7 @@ export class Draft {
     }
     const keys = Object.keys(value)
     if (keys.some((key) => /^TASK\d+$/.test(key))) return 'seed-tasks'
-    if (keys.some((key) => sectionKeys.has(key))) return 'file'
+    if (keys.some((key) => sectionKeys.has(key) || key === 'sources')) return 'file'
     if (keys.some((key) => sectionKeys.get('model')?.includes(key))) return 'model'
     const kinds = 'model settings, the sections model, data and training, or the tasks of vlbert_tasks.yml'
     this.#fail(origin, 'E_CFG_KEY', `The file holds none of the known keys: ${kinds}.`)

@@ -1,4 +1,5 @@
 import {access} from 'node:fs/promises'
+import {archiveSchema, sourceSchema, type Source} from '../data/download/sources.js'
 import {ConfigError, printable} from '../errors.js'
 import type {DataConfig} from './data.js'
 import {Draft, sectionKeys, type ConfigKind} from './draft.js'
@@ -15,6 +16,8 @@ export type LoadedConfig = {
   readonly model: ModelConfig | undefined
   readonly data: DataConfig
   readonly training: TrainingConfig
+  /** Sources of the user's own, for downloads. */
+  readonly sources: readonly Source[]
   /** By `section.key`: `default`, `file:NAME:LINE`, `preset:NAME`, `--set` or `flag`. */
   readonly origin: Readonly<Record<string, string>>
 }
@@ -26,6 +29,8 @@ export type ConfigSources = {
   readonly set?: readonly string[] | undefined
   /** Parsed flags named like the settings in kebab case; they win over everything. */
   readonly flags?: Readonly<Record<string, unknown>> | undefined
+  /** Whether data and weights that the file names may still be missing, as before a download. @default false */
+  readonly mayLackFiles?: boolean | undefined
 }
 
 /** The outcome of a check of one file. */
@@ -83,7 +88,12 @@ type Outcome = {
 }
 
 /** Lays the sources over each other, then checks the whole, so that all problems are found together. */
-async function buildConfig({file, set = [], flags = {}}: ConfigSources): Promise<Outcome> {
+async function buildConfig({
+  file,
+  set = [],
+  flags = {},
+  mayLackFiles = false,
+}: ConfigSources): Promise<Outcome> {
   const draft = new Draft()
   const kind = file === undefined ? undefined : await draft.addFile(file)
   for (const assignment of set) await draft.addSet(assignment)
@@ -91,14 +101,14 @@ async function buildConfig({file, set = [], flags = {}}: ConfigSources): Promise
   if (file !== undefined && kind === undefined) return {kind, problems: draft.problems}
   const parsed = settingsSchema.safeParse(draft.value)
   const findings = parsed.success ? [] : findingsOf(parsed.error, draft.value, knownKeys)
-  const missing = kind === 'file' ? await missingFiles(draft) : []
+  const missing = kind === 'file' && !mayLackFiles ? await missingFiles(draft) : []
   const problems = [...draft.problems, ...findings.map((finding) => draft.locate(finding)), ...missing]
   if (!parsed.success || problems.length > 0) return {kind, problems: inOrder(problems)}
-  const {model, data, training} = parsed.data
+  const {model, data, training, sources} = parsed.data
   return {
     kind,
     problems,
-    config: {kind, model, data, training, origin: originsOf(draft, {model, data, training})},
+    config: {kind, model, data, training, sources, origin: originsOf(draft, {model, data, training})},
   }
 }
 
@@ -108,7 +118,10 @@ function check(value: {readonly model: unknown}) {
 }
 
 function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  return path.length === 0 ? [...sectionKeys.keys()] : (sectionKeys.get(String(path[0])) ?? [])
+  const [section, , part] = path
+  if (section === undefined) return [...sectionKeys.keys(), 'sources']
+  if (section !== 'sources') return sectionKeys.get(String(section)) ?? []
+  return Object.keys(part === 'archive' ? archiveSchema.shape : sourceSchema.shape)
 }
 
 /** Data and weights that a file names have to be there; those of a flag are checked by the work itself. */

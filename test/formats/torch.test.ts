@@ -11,7 +11,6 @@ import {rawOffset, tensorPieces} from '../../src/formats/stored-tensor.js'
 import type {StoredTensor} from '../../src/formats/stored-tensor.js'
 import {readTorchFile} from '../../src/formats/torch.js'
 import {packageRoot} from '../../src/paths.js'
-import {fuzz, fuzzOptions} from '../helpers/fuzz.js'
 
 type Sample = {
   readonly file: string
@@ -64,24 +63,6 @@ test('an import that no file of weights needs is refused', (t) => {
   })
   t.is(error.code, 'E_GLOBAL')
 })
-
-test('damaged files are read or refused, and nothing else', (t) => {
-  const originals = samples.map(({file}) => readFileSync(join(folder, file)))
-  const report = fuzz(
-    originals,
-    (bytes) => {
-      if (bytes.length > 0) readAll(new MemorySource('mutant', bytes))
-    },
-    fuzzOptions(9),
-  )
-  t.deepEqual(report.failures, [])
-  t.log(`${report.mutants} mutants, ${report.accepted} of them readable`)
-})
-
-function readAll(source: ByteSource): void {
-  for (const tensor of readTorchFile(source).tensors)
-    for (const piece of tensorPieces(source, tensor)) piece.at(0)
-}
 
 function describe(source: ByteSource, tensor: StoredTensor): Sample['tensors'][string] {
   const hash = createHash('sha256')

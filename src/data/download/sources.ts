@@ -15,9 +15,24 @@ const relativePath = z
 const sizeBytes = z.number().int().positive()
 const schemes = ['https:', 'http:', 's3:', 'file:']
 
-const sourceSchema = z
+/** How an archive is unpacked. */
+export const archiveSchema = z.strictObject({
+  into: relativePath.optional().describe('Folder below the data root that the archive is a picture of.'),
+  aboutBytes: sizeBytes.optional().describe('Rough size when unpacked.'),
+  maxBytes: sizeBytes.optional(),
+  maxFiles: z.number().int().positive().optional(),
+  maxRatio: z.number().positive().optional(),
+})
+
+/** One source, in `data/sources.json`, in own files of sources and in the `sources` of a configuration. */
+export const sourceSchema = z
   .strictObject({
-    id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$/),
+    id: z
+      .string()
+      .regex(
+        /^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$/,
+        'must be a name of at most 100 letters, digits, dots, dashes, underscores and plus signs',
+      ),
     datasets: z.array(z.string().min(1)).min(1).describe('Data sets that it belongs to.'),
     kind: z.enum(sourceKinds),
     purpose: z.string().min(1).describe('What it is for, in one sentence.'),
@@ -33,22 +48,11 @@ const sourceSchema = z
     aboutBytes: sizeBytes.optional().describe('Rough size, where the exact one is not known.'),
     sha256: z
       .string()
-      .regex(/^[0-9a-f]{64}$/)
+      .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits')
       .optional()
       .describe('Of the file at the URLs; learned with the first download where it is not known.'),
     fileName: relativePath.optional().describe('Name of an archive; a plain file has that of `provides`.'),
-    archive: z
-      .strictObject({
-        into: relativePath
-          .optional()
-          .describe('Folder below the data root that the archive is a picture of.'),
-        aboutBytes: sizeBytes.optional().describe('Rough size when unpacked.'),
-        maxBytes: sizeBytes.optional(),
-        maxFiles: z.number().int().positive().optional(),
-        maxRatio: z.number().positive().optional(),
-      })
-      .optional()
-      .describe('Given for a zip, tar or tar.gz that is to be unpacked.'),
+    archive: archiveSchema.optional().describe('Given for a zip, tar or tar.gz that is to be unpacked.'),
     provides: z.array(relativePath).min(1).describe('Files and folders that it puts below the data root.'),
   })
   .superRefine((source, context) => {
@@ -78,13 +82,17 @@ export type Source = z.output<typeof sourceSchema>
 export const builtInSourcesFile = join(packageRoot, 'data', 'sources.json')
 
 /**
- * Reads the built-in registry, and one of the user's own in addition: an entry of the same id replaces ours.
+ * Reads the built-in registry, those of a configuration and a file of the user's own: of entries with the same id the
+ * last one counts.
  * @throws ConfigError E_SOURCES saying which field of which file is wrong
  */
-export async function loadSources(ownFile?: string): Promise<readonly Source[]> {
+export async function loadSources(
+  ownFile?: string,
+  configured: readonly Source[] = [],
+): Promise<readonly Source[]> {
   const builtIn = await readSources(builtInSourcesFile)
   const own = ownFile === undefined ? [] : await readSources(ownFile)
-  return [...new Map([...builtIn, ...own].map((source) => [source.id, source])).values()]
+  return [...new Map([...builtIn, ...configured, ...own].map((source) => [source.id, source])).values()]
 }
 
 /**
@@ -101,7 +109,7 @@ export function selectSources(
   if (unknown !== undefined) {
     throw new DataError(`The data set "${printable(unknown)}" is not known.`, {
       code: 'E_DATASET',
-      next: `Known are ${known.join(', ')}; --sources adds own ones.`,
+      next: `Known are ${known.join(', ')}; --sources or the sources of --config add own ones.`,
     })
   }
   return sources.filter(

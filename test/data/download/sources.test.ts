@@ -4,6 +4,7 @@ import test from 'ava'
 import {datasetLayout, datasetSplits} from '../../../src/data/datasets.js'
 import {originOf} from '../../../src/data/download/places.js'
 import {loadSources, selectSources} from '../../../src/data/download/sources.js'
+import {jsonOf, runCli} from '../../helpers/cli.js'
 import {temporaryFolder} from '../../helpers/folders.js'
 
 test('the registry gives the annotations of every data set and splitter under the names that the readers want', async (t) => {
@@ -77,6 +78,53 @@ test('a wrong file of sources is refused with the place of the mistake', async (
     const error = await t.throwsAsync(loadSources(file))
     t.like(error, {code: 'E_SOURCES', exitCode: 3})
     t.regex(error.message, place)
+  }
+})
+
+const yaml = (source: string): string => `data:
+  dataRoot: root
+sources:
+  - id: mine
+    datasets: [mine]
+    kind: weights
+    purpose: Mine.
+    licence: mine
+${source}`
+
+test('sources of a configuration are listed and planned, below its data root, before that is there', async (t) => {
+  const folder = await temporaryFolder(t)
+  const config = join(folder, 'own.yaml')
+  await writeFile(config, yaml('    urls: [https://example.org/w]\n    provides: [w.pdparams]\n'))
+  const listed = await runCli(['data', 'list', 'mine', '--config', config, '--json'])
+  t.is(listed.exitCode, 0, listed.stdout)
+  t.like(jsonOf(listed), {sources: [{id: 'mine', purpose: 'Mine.', isPresent: false}]})
+  const planned = await runCli(['data', 'download', 'mine', '-c', config, '--dry-run', '--json'])
+  t.like(jsonOf(planned), {
+    dataRoot: join(folder, 'root'),
+    sources: [{status: 'planned', urls: ['https://example.org/w']}],
+  })
+})
+
+test('a wrong source in a configuration is shown with its line and what was meant, exit 3', async (t) => {
+  const config = join(await temporaryFolder(t), 'own.yaml')
+  for (const [source, says] of [
+    [
+      '    url: [https://example.org/w]\n    provides: [w]\n',
+      /:9:5: sources\.0\.url is not a known key; did you mean "urls"/,
+    ],
+    ['    urls: [ftp://example.org/w]\n    provides: [w]\n', /:9:.* must be https, http, s3 or file/],
+    ['    urls: []\n    provides: [../w]\n', /:10:.* must be a plain path below the data root/],
+    ['    urls: []\n    provides: [w]\n    sha256: abc\n', /:11:.*sha256 must be 64 hexadecimal digits/],
+  ] as const) {
+    await writeFile(config, yaml(source))
+    for (const args of [
+      ['data', 'list', '--config', config],
+      ['config', 'validate', config],
+    ]) {
+      const failed = await runCli(args)
+      t.is(failed.exitCode, 3, failed.stderr)
+      t.regex(failed.stdout + failed.stderr, says)
+    }
   }
 })
 
