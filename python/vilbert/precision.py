@@ -31,8 +31,8 @@ class Precision:
                 f"--amp {level} needs a GPU: this run computes on the CPU.",
                 "Leave --amp out; to evaluate in bfloat16 on a CPU there is `vilbert-ts eval --precision bf16`.",
             )
-        self._level = cast("Level | None", level)
-        self._dtype = cast("Format", dtype)
+        self._level: Level | None = cast("Level | None", level)
+        self._dtype: Format = cast("Format", dtype)
         self._scale = FLOAT16_SCALE if level is not None and dtype == "float16" else 1.0
 
     def forward(self) -> AbstractContextManager[None]:
