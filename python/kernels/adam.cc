@@ -48,7 +48,7 @@ void step_piece(const Piece &piece, const AdamSettings &s) {
 
 void adam_step(int64_t count, const AdamTensor *tensors, const AdamSettings &settings) {
   const auto pieces = pieces_of(count, tensors);
-#pragma omp parallel for schedule(dynamic, 4)
+#pragma omp parallel for schedule(monotonic : dynamic, 4)
   for (int64_t index = 0; index < int64_t(pieces.size()); ++index) step_piece(pieces[size_t(index)], settings);
 }
 

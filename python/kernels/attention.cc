@@ -238,7 +238,7 @@ void attention_of(const AttentionArguments &a, void *context, float *log_sums) {
 #pragma omp parallel
   {
     Workspace workspace;
-#pragma omp for schedule(dynamic, 2)
+#pragma omp for schedule(monotonic : dynamic, 2)
     for (int64_t index = 0; index < a.sequences * a.heads; ++index) {
       const Head head(a, starts, index / a.heads, index % a.heads);
       attend<T>(a, index % a.heads, head, dropout, workspace, context, log_sums);
@@ -257,7 +257,7 @@ void attention_gradient_of(const AttentionArguments &a, const float *log_sums, c
 #pragma omp parallel
   {
     Workspace workspace;
-#pragma omp for schedule(dynamic, 2)
+#pragma omp for schedule(monotonic : dynamic, 2)
     for (int64_t index = 0; index < a.sequences * a.heads; ++index) {
       const Head head(a, starts, index / a.heads, index % a.heads);
       attend_backward<T>(a, index % a.heads, head, dropout, workspace, log_sums, grad_context, grad_query, grad_key,
