@@ -81,6 +81,8 @@ def join_others() -> None:
         wait_for_store()
     with contextlib.redirect_stdout(sys.stderr):
         dist.init_parallel_env()
+    # When one process dies, the launcher asks the others to end; they find out by themselves, and may have to save.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def wait_for_store(limit_seconds: float = 60) -> None:

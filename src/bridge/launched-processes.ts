@@ -109,6 +109,11 @@ export class LaunchedProcesses implements AsyncDisposable {
     return undefined
   }
 
+  /** Keeps the launcher from ending the other processes of one that died; its lifeline ends it even so. */
+  holdLauncher(): void {
+    this.#launcher?.kill('SIGSTOP')
+  }
+
   /** The last text that a process wrote to stderr, or the launcher. */
   async textOf(rank: number | undefined): Promise<string> {
     if (rank === undefined) return this.#launcherText

@@ -104,7 +104,11 @@ class Work {
       if (message.kind !== 'event') failures.push(message)
     }
     const lost = failures.find(({kind}) => kind === 'lost')
-    if (lost?.kind === 'lost') return await this.#crash(lost.rank)
+    if (lost?.kind === 'lost') {
+      const crash = await this.#crash(lost.rank)
+      await this.#letWriterSave(failures)
+      return crash
+    }
     const errors = failures.flatMap((each) => (each.kind === 'error' ? [errorOf(each.value)] : []))
     return errors.find(({code}) => code !== 'E_PYTHON') ?? errors[0] ?? (await this.#launcherError())
   }
@@ -118,6 +122,18 @@ class Work {
       stderrTail: await this.#processes.textOf(rank),
     }
     return new BridgeCrashError(end, `${this.#options.fn} in process ${rank} of ${this.#options.count}`)
+  }
+
+  /** The first process saves when it finds another one gone, and says so by its own error; the launcher would not wait. */
+  async #letWriterSave(failures: readonly Message[]): Promise<void> {
+    const isWriters = (message: Message): boolean => 'rank' in message && message.rank === 0
+    if (failures.some(isWriters)) return
+    this.#processes.holdLauncher()
+    const deadline = performance.now() + this.#options.graceMs
+    for (;;) {
+      const message = await this.#processes.next(() => deadline)
+      if (message === undefined || (isWriters(message) && message.kind !== 'event')) return
+    }
   }
 
   async #launcherError(): Promise<BridgeError> {
