@@ -53,6 +53,15 @@ class Rates:
     head: float
 
 
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """What does not change during a run."""
+
+    recipe: str  # "seed" or "corrected": which parameters are decayed
+    weight_decay: float
+    clip_value: float | None  # gradients are cut to ± this value first
+
+
 class Optimizer(Protocol):
     """AdamW, with a rate for the body and one for the head, and decay for some of the parameters."""
 
@@ -72,29 +81,22 @@ class Optimizer(Protocol):
 class StockOptimizer:
     """Paddle's AdamW over four groups: body or head, decayed or not."""
 
-    def __init__(
-        self,
-        named: Sequence[tuple[str, Tensor]],
-        *,
-        recipe: str,
-        weight_decay: float,
-        clip_value: float | None,
-    ) -> None:
+    def __init__(self, named: Sequence[tuple[str, Tensor]], settings: OptimizerSettings) -> None:
         groups: dict[tuple[bool, bool], list[Tensor]] = {}
         for name, parameter in named:
-            groups.setdefault((is_head(name), is_decayed(name, recipe)), []).append(parameter)
+            groups.setdefault((is_head(name), is_decayed(name, settings.recipe)), []).append(parameter)
         grouped = [parameter.name for parameters in groups.values() for parameter in parameters]
         assert sorted(grouped) == sorted(parameter.name for _, parameter in named), (
             "each parameter is in one group"
         )
         self._names = {parameter.name: name for name, parameter in named}
         self._groups = {key: {p.name for p in parameters} for key, parameters in groups.items()}
-        clip = nn.ClipGradByValue(clip_value) if clip_value else None
+        clip = nn.ClipGradByValue(settings.clip_value) if settings.clip_value else None
         self._optimizers = {
             (head, decayed): paddle.optimizer.AdamW(
                 learning_rate=0.0,
                 parameters=parameters,
-                weight_decay=weight_decay if decayed else 0.0,
+                weight_decay=settings.weight_decay if decayed else 0.0,
                 beta1=BETA1,
                 beta2=BETA2,
                 epsilon=EPSILON,
@@ -142,15 +144,15 @@ class FusedOptimizer:
     def __init__(
         self,
         named: Sequence[tuple[str, Tensor]],
+        settings: OptimizerSettings,
         *,
-        recipe: str,
-        weight_decay: float,
-        clip_value: float | None,
         lowered: LoweredWeights | None,
     ) -> None:
         self._named = named
-        self._decays = {name: weight_decay if is_decayed(name, recipe) else 0.0 for name, _ in named}
-        self._clip_value = clip_value
+        self._decays = {
+            name: settings.weight_decay if is_decayed(name, settings.recipe) else 0.0 for name, _ in named
+        }
+        self._clip_value = settings.clip_value
         self._lowered = lowered
         self._moments = {name: (paddle.zeros_like(p), paddle.zeros_like(p)) for name, p in named}
         self._steps = 0

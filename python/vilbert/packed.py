@@ -19,35 +19,35 @@ from vilbert.rows import ACTIVATIONS
 
 
 class LoweredWeights:
-    """The bfloat16 copies of weights; the optimizer keeps them up to date, whoever else sets a weight need not."""
+    """The bfloat16 copies of weights, made when first asked for.
+
+    Only an optimizer that writes both may change a weight after that: Paddle does not tell that one was set.
+    """
 
     def __init__(self) -> None:
-        self._copies: dict[str, tuple[tuple[int, int], Tensor]] = {}
+        self._copies: dict[str, Tensor] = {}
 
     def of(self, weight: Tensor) -> Tensor:
-        """The copy of a weight, made anew where the weight was set."""
-        version = (weight.data_ptr(), weight.inplace_version)
-        known = self._copies.get(weight.name)
-        if known is not None and known[0] == version:
-            return known[1]
-        copy = kernels.convert(weight.detach(), paddle.bfloat16)
-        self._copies[weight.name] = (version, copy)
-        return copy
+        """The copy of a weight."""
+        if weight.name not in self._copies:
+            self._copies[weight.name] = kernels.convert(weight.detach(), paddle.bfloat16)
+        return self._copies[weight.name]
 
     def known(self, weight: Tensor) -> Tensor | None:
-        """The copy of a weight if there is one that is up to date."""
-        version, copy = self._copies.get(weight.name, (None, None))
-        return copy if version == (weight.data_ptr(), weight.inplace_version) else None
+        """The copy of a weight if there is one."""
+        return self._copies.get(weight.name)
 
 
 class Pass:
     """What both streams of one pass through the model share: precision, and random numbers that never repeat."""
 
-    def __init__(self, *, is_training: bool, lowered: LoweredWeights | None, seed: int = 0) -> None:
+    def __init__(
+        self, *, is_training: bool, lowered: LoweredWeights | None, seed: int = 0, first_stream: int = 0
+    ) -> None:
         self.is_training = is_training
         self._lowered = lowered
         self._seed = seed
-        self._streams = 0
+        self.next_stream = first_stream
         self.dtype = paddle.float32 if lowered is None else paddle.bfloat16
 
     def weight(self, linear: nn.Linear) -> Tensor:
@@ -57,9 +57,10 @@ class Pass:
 
     def dropout(self, layer: nn.Dropout | None) -> kernels.Dropout:
         """The next dropout of the network."""
-        self._streams += 1
         probability = float(layer.p) if layer is not None and self.is_training else 0.0
-        return kernels.Dropout(probability, self._seed, self._streams)
+        how = kernels.Dropout(probability, self._seed, self.next_stream)
+        self.next_stream += 1
+        return how
 
 
 class PackedRows:
@@ -131,6 +132,15 @@ def _product_gradients(
     return grad_weight, kernels.column_sums(grad_y) if grad_bias is None else grad_bias
 
 
+def _wants(ctx: Any, *inputs: Tensor | None) -> None:
+    ctx.wanted = [each is not None and not each.stop_gradient for each in inputs]
+
+
+def _wanted(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Paddle insists on None for what is frozen."""
+    return tuple(gradient if wanted else None for gradient, wanted in zip(gradients, ctx.wanted))
+
+
 class _Project(PyLayer):
     @staticmethod
     def forward(
@@ -167,6 +177,7 @@ class _Attend(PyLayer):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, how: kernels.Attention) -> Tensor:
         context, log_sums = kernels.attention(how, query, key, value)
+        _wants(ctx, query, key, value)
         ctx.how = how
         ctx.save_for_backward(query, key, value, log_sums)
         return context  # (N, D)
@@ -174,7 +185,7 @@ class _Attend(PyLayer):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         query, key, value, log_sums = ctx.saved_tensor()
-        return kernels.attention_gradient(ctx.how, query, key, value, log_sums, *grads)
+        return _wanted(ctx, *kernels.attention_gradient(ctx.how, query, key, value, log_sums, *grads))
 
 
 class _Residual(PyLayer):
@@ -194,6 +205,7 @@ class _Residual(PyLayer):
         kernels.matmul(low, shared.weight(dense), out, bias=dense.bias)
         how = _norm(norm, dropout)
         y, normal, scales = kernels.add_norm(how, out, residual, shared.dtype if shared.is_training else None)
+        _wants(ctx, x, residual, dense.weight, dense.bias, norm.weight, norm.bias)
         ctx.shared, ctx.dense, ctx.how = shared, dense, how
         ctx.x_dtype = x.dtype
         ctx.save_for_backward(low, normal, scales)
@@ -208,7 +220,7 @@ class _Residual(PyLayer):
         weight = ctx.shared.weight(ctx.dense)
         grad_x = kernels.matmul(g.x, weight, paddle.empty(x.shape, ctx.x_dtype), right_transposed=True)
         grad_weight, grad_bias = _product_gradients(x, g.x, ctx.dense, g.x_sum)
-        return grad_x, g.residual, grad_weight, grad_bias, g.gain, g.shift
+        return _wanted(ctx, grad_x, g.residual, grad_weight, grad_bias, g.gain, g.shift)
 
 
 class _Intermediate(PyLayer):
@@ -219,6 +231,7 @@ class _Intermediate(PyLayer):
         kernels.matmul(low, shared.weight(dense), before, bias=dense.bias, gelu=not shared.is_training)
         if not shared.is_training:
             return before
+        _wants(ctx, x, dense.weight, dense.bias)
         ctx.shared, ctx.dense, ctx.x_dtype = shared, dense, x.dtype
         ctx.save_for_backward(low, before)
         return kernels.gelu(before)
@@ -231,7 +244,7 @@ class _Intermediate(PyLayer):
         grad_x = kernels.matmul(
             grad_before, weight, paddle.empty(x.shape, ctx.x_dtype), right_transposed=True
         )
-        return (grad_x, *_product_gradients(x, grad_before, ctx.dense))
+        return _wanted(ctx, grad_x, *_product_gradients(x, grad_before, ctx.dense))
 
 
 class _Norm(PyLayer):
@@ -239,6 +252,7 @@ class _Norm(PyLayer):
     def forward(ctx: Any, x: Tensor, shared: Pass, norm: nn.LayerNorm, *_: Tensor) -> Tensor:
         how = _norm(norm, kernels.Dropout(0.0, 0, 0))
         y, normal, scales = kernels.add_norm(how, x, None, paddle.float32 if shared.is_training else None)
+        _wants(ctx, x, norm.weight, norm.bias)
         ctx.how = how
         ctx.save_for_backward(normal, scales)
         return y
@@ -249,7 +263,7 @@ class _Norm(PyLayer):
         g = kernels.add_norm_gradient(
             ctx.how, normal, scales, *grads, has_residual=False, grad_dtype=paddle.float32
         )
-        return g.x, g.gain, g.shift
+        return _wanted(ctx, g.x, g.gain, g.shift)
 
 
 class _Dropout(PyLayer):

@@ -29,11 +29,16 @@ class Precision:
         if level is not None and paddle.device.get_device() == "cpu":
             raise ConfigError(
                 f"--amp {level} needs a GPU: this run computes on the CPU.",
-                "Leave --amp out; to evaluate in bfloat16 on a CPU there is `vilbert-ts eval --precision bf16`.",
+                "Leave --amp out; on a CPU with AMX or AVX512-BF16 there is --precision bf16.",
             )
         self._level: Level | None = cast("Level | None", level)
         self._dtype: Format = cast("Format", dtype)
         self._scale = FLOAT16_SCALE if level is not None and dtype == "float16" else 1.0
+
+    @property
+    def name(self) -> str:
+        """As a run's record says it."""
+        return "fp32" if self._level is None else f"{self._level} {self._dtype}"
 
     def forward(self) -> AbstractContextManager[None]:
         """Where the forward pass belongs."""

@@ -13,26 +13,23 @@ from typing import Any
 
 import numpy as np
 import paddle
-import paddle.nn.functional as F
 from paddle import Tensor
 
 from vilbert.ahead import ahead
 from vilbert.averaging import MovingAverage
-from vilbert.batches import Batch
 from vilbert.cancellation import stops_at_events
 from vilbert.checkpoint import parameter_values, producer
 from vilbert.config import ModelConfig
-from vilbert.dataset import ReferringDataset, groups_of_similar_length, in_order, open_split
+from vilbert.dataset import ReferringDataset, in_order, open_split
 from vilbert.errors import ConfigError, DivergedError
 from vilbert.evaluate import MIN_OVERLAP, judge
+from vilbert.learner import learner_of
 from vilbert.model import Vilbert, unused_prefixes
-from vilbert.optim import Rates, Schedule, StockOptimizer
+from vilbert.optim import OptimizerSettings, Rates, Schedule
 from vilbert.parallel import processes
-from vilbert.precision import Precision
 from vilbert.reproducible import compute_threads, make_deterministic
 from vilbert.run_folder import MetricsLog, RunFolder, SavedState, Snapshot
-from vilbert.scorer import StockScorer
-from vilbert.session import build_model, check_data_fit, to_inputs, use_device
+from vilbert.session import build_model, check_data_fit, use_device
 from vilbert.tensors import TensorFile
 from vilbert.training_spec import TrainingSpec
 
@@ -77,7 +74,6 @@ class TrainingRun:
         self.processes = processes()
         self._is_writer = writes and self.processes.is_first
         use_device(request.get("device"))
-        self._precision = Precision(spec.amp, spec.dtype)
         config = ModelConfig.from_json(request["config"])
         self._config_json = request["config"]
         self._data_fingerprint = request["data"]["fingerprint"]
@@ -94,9 +90,9 @@ class TrainingRun:
         weights = request["weights"] if saved is None else saved.weights
         self.model = build_model(spec.model_config(config), weights, spec.seed)
         trained = trained_parameters(self.model, spec)
-        self.optimizer = StockOptimizer(
-            trained, recipe=spec.recipe, weight_decay=spec.weight_decay, clip_value=spec.clip
-        )
+        self._learner = learner_of(self.model, spec)
+        settings = OptimizerSettings(spec.recipe, spec.weight_decay, spec.clip)
+        self.optimizer = self._learner.optimizer(trained, settings)
         self._trained = [parameter for _, parameter in trained]
         self.average = None if spec.ema is None else MovingAverage(trained, spec.ema)
         self.steps_per_epoch = -(-len(self.examples) // spec.batch_size)
@@ -175,7 +171,7 @@ class TrainingRun:
             "warmupSteps": self.schedule.warmup_steps,
             "parameters": sum(int(np.prod(p.shape)) for p in self.model.parameters()),
             "resumedStep": self._resumed_step,
-            "versions": producer(),
+            "versions": {**producer(), "engine": f"{self._learner.engine}, {self._learner.precision}"},
             "device": paddle.device.get_device(),
         }
 
@@ -185,11 +181,14 @@ class TrainingRun:
         order = epoch_order(len(self.examples), self.spec, len(self.epochs) + 1)
         steps = list(in_order(order, self.spec.batch_size))[taken : taken + self.total_steps - self.step]
         groups, counts = tee(self._groups(rows) for rows in steps)
-        with closing(ahead(chain.from_iterable(groups), self.examples.batch, self.spec.workers)) as batches:
+        with closing(ahead(chain.from_iterable(groups), self._assemble, self.spec.workers)) as batches:
             yield from self._take_steps(steps, (islice(batches, len(each)) for each in counts))
 
+    def _assemble(self, rows: Sequence[int]) -> Any:
+        return self._learner.assemble(self.examples, rows)
+
     def _take_steps(
-        self, steps: Sequence[Sequence[int]], batches: Iterator[Iterator[Batch]]
+        self, steps: Sequence[Sequence[int]], batches: Iterator[Iterator[Any]]
     ) -> Iterator[dict[str, Any]]:
         expressions, since = 0, time.perf_counter()
         for rows, own in zip(steps, batches):
@@ -223,22 +222,15 @@ class TrainingRun:
             own = self.processes.share(part, [self.examples.region_count(row) for row in part])
             if own:
                 counts = [self.examples.region_count(row) for row in own]
-                groups.extend(groups_of_similar_length(own, counts))
+                groups.extend(self._learner.groups(own, counts))
         return groups
 
     def _take_step(
-        self, rows: Sequence[int], batches: Iterator[Batch], since: float
+        self, rows: Sequence[int], batches: Iterator[Any], since: float
     ) -> tuple[dict[str, Any], int]:
         step = self.step + 1
-        paddle.seed(step_seed(self.spec.seed, step, self.processes.rank))
-        self.model.train()
-        loss = 0.0
-        for batch in batches:
-            with self._precision.forward():
-                batch_loss = summed_loss(self.model, batch) / len(rows)
-            self._precision.backward(batch_loss)
-            loss += float(batch_loss)
-        self._precision.unscale(self._trained)
+        seed = step_seed(self.spec.seed, step, self.processes.rank)
+        loss = self._learner.learn(batches, len(rows), seed)
         loss, wish = self.processes.add_up(self._trained, loss, self._wish(since))
         if not math.isfinite(loss):
             raise DivergedError(
@@ -318,8 +310,7 @@ class TrainingRun:
             return (yield from self._judge(self.validation))
 
     def _judge(self, validation: ReferringDataset) -> Generator[dict[str, Any], None, float]:
-        self.model.eval()
-        judging = judge(StockScorer(self.model), validation, self.spec.eval_batch_size, self.processes)
+        judging = judge(self._learner.scorer(), validation, self.spec.eval_batch_size, self.processes)
         while True:
             try:
                 progress = next(judging)
@@ -417,17 +408,6 @@ def trained_parameters(model: Vilbert, spec: TrainingSpec) -> list[tuple[str, Te
     if not trained:
         raise ConfigError("--freeze leaves nothing to train.", "Freeze less.")
     return trained
-
-
-def summed_loss(model: Vilbert, batch: Batch) -> Tensor:
-    """Sum of the binary cross entropies of all regions.
-
-    Divided by the size of the batch it is the published loss, 100 times the mean over [batch, 100]: padded regions
-    add exactly nothing to that.
-    """
-    logits = model.region_logits(to_inputs(batch))  # (B, R)
-    targets = paddle.to_tensor(batch.targets)
-    return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
 
 
 def with_fraction(examples: ReferringDataset, fraction: float, seed: int) -> ReferringDataset:

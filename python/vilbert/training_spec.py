@@ -41,6 +41,7 @@ class TrainingSpec:
     time_limit_minutes: float | None = None
     nproc: int = 1  # told for the record, as are the devices: the launcher has started them
     devices: str | None = None
+    precision: str = "fp32"  # of products on CPUs: "fp32", "bf16" or "auto"
     amp: str | None = None  # "O1" or "O2", GPUs only
     dtype: str = "bfloat16"  # what amp computes in
     workers: int = 1  # threads that assemble batches ahead; 0 assembles between the steps

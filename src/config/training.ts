@@ -1,4 +1,5 @@
 import {z} from 'zod'
+import {precisionSchema} from './precision.js'
 import {addRules, integerAt, integersAt, numberAt, type Rule} from './rules.js'
 
 /** The head learns this much faster than the body unless told otherwise: 1e-4 against 4e-5 as published. */
@@ -96,6 +97,9 @@ const trainingShape = {
     .nullable()
     .default(null)
     .describe('cpu, or GPUs that share each batch, such as gpu:0,1; none: the first GPU if there is one.'),
+  precision: precisionSchema
+    .default('fp32')
+    .describe('Products on CPUs: fp32 is exact, bf16 fast on newer CPUs; weights and sums stay fp32.'),
   amp: z
     .enum(['O1', 'O2'])
     .nullable()

@@ -12,11 +12,11 @@ from vilbert.checkpoint import initial_value
 from vilbert.config import ModelConfig
 from vilbert.dataset import groups_of_similar_length, open_split
 from vilbert.errors import CheckpointError, ConfigError
+from vilbert.learner import summed_loss
 from vilbert.model import Vilbert, unused_prefixes
 from vilbert.optim import Schedule, is_decayed, is_head
 from vilbert.session import build_model, check_data_fit, open_model, to_inputs
 from vilbert.tokenizer import ExpressionTokenizer
-from vilbert.train import summed_loss
 
 
 def test_the_full_config_has_the_published_names_and_shapes() -> None:
@@ -91,7 +91,8 @@ def test_exactly_the_tensors_that_reach_the_region_logits_get_gradients(golden: 
     config = ModelConfig.from_json(golden.config).with_dropout(0.0)
     model = build_model(config, golden.weights, seed=0)
     model.train()
-    summed_loss(model, open_split(golden.data, "train", golden.vocabulary).batch(range(4))).backward()
+    batch = open_split(golden.data, "train", golden.vocabulary).batch(range(4))
+    summed_loss(model.region_logits(to_inputs(batch)), paddle.to_tensor(batch.targets)).backward()
     unused = unused_prefixes(config)
     for name, parameter in model.named_parameters():
         assert (parameter.grad is None) == name.startswith(unused), name
