@@ -1,7 +1,9 @@
 // AdamW over all tensors at once: each number is read and written once.
 #include "kernels.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace kernels {
@@ -26,7 +28,7 @@ std::vector<Piece> pieces_of(int64_t count, const AdamTensor *tensors) {
 // Decoupled decay first, then the step, as in Loshchilov and Hutter, "Decoupled weight decay regularization".
 void step_piece(const Piece &piece, const AdamSettings &s) {
   const AdamTensor &t = *piece.tensor;
-  const float limit = s.clip > 0 ? s.clip : INFINITY;
+  const float limit = s.clip > 0 ? s.clip : std::numeric_limits<float>::infinity();
   const float keep = 1.f - t.learning_rate * t.weight_decay;
   const float rate = t.learning_rate / s.correction1, root = 1.f / std::sqrt(s.correction2);
 #pragma omp simd

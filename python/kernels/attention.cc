@@ -9,75 +9,10 @@
 #include <vector>
 
 #include "dropout.h"
+#include "small_products.h"
 
 namespace kernels {
 namespace {
-
-constexpr int64_t lanes = 16;
-typedef float Lanes __attribute__((vector_size(lanes * sizeof(float)), aligned(4), may_alias));
-
-int64_t padded(int64_t count) { return (count + lanes - 1) / lanes * lanes; }
-
-// A matrix in a thread's own memory: row-major, columns padded with zeros to whole vectors.
-struct Scratch {
-  std::vector<float> numbers;
-  int64_t stride = 0;
-
-  float *reset(int64_t rows, int64_t columns) {
-    stride = padded(columns);
-    numbers.assign(size_t(rows * stride), 0.f);
-    return numbers.data();
-  }
-  const float *row(int64_t index) const { return numbers.data() + index * stride; }
-  float *row(int64_t index) { return numbers.data() + index * stride; }
-};
-
-// A factor whose element (row, column) lies at data[row * row_step + column * column_step].
-struct Strided {
-  const float *data;
-  int64_t row_step, column_step;
-};
-
-Strided plain(const Scratch &matrix) { return {matrix.numbers.data(), matrix.stride, 1}; }
-Strided transposed(const Scratch &matrix) { return {matrix.numbers.data(), 1, matrix.stride}; }
-
-// A block of `height` x (`width` vectors) of the product stays in registers while the inner dimension runs.
-template <int height, int width>
-void product_block(int64_t inner, Strided left, const float *right, int64_t right_stride, float *out,
-                   int64_t out_stride) {
-  Lanes sums[height][width] = {};
-  for (int64_t step = 0; step < inner; ++step) {
-    Lanes column[width];
-    for (int j = 0; j < width; ++j) column[j] = *(const Lanes *)(right + step * right_stride + j * lanes);
-    for (int i = 0; i < height; ++i) {
-      const float factor = left.data[i * left.row_step + step * left.column_step];
-      for (int j = 0; j < width; ++j) sums[i][j] += factor * column[j];
-    }
-  }
-  for (int i = 0; i < height; ++i)
-    for (int j = 0; j < width; ++j) *(Lanes *)(out + i * out_stride + j * lanes) = sums[i][j];
-}
-
-template <int width>
-void product_columns(int64_t rows, int64_t inner, Strided left, const float *right, int64_t right_stride, float *out,
-                     int64_t out_stride) {
-  constexpr int height = 6;
-  int64_t row = 0;
-  const auto at = [&](int64_t index) { return Strided{left.data + index * left.row_step, left.row_step, left.column_step}; };
-  for (; row + height <= rows; row += height)
-    product_block<height, width>(inner, at(row), right, right_stride, out + row * out_stride, out_stride);
-  for (; row < rows; ++row)
-    product_block<1, width>(inner, at(row), right, right_stride, out + row * out_stride, out_stride);
-}
-
-// out = left [rows, inner] x right [inner, out.stride].
-void product(int64_t rows, int64_t inner, Strided left, const Scratch &right, Scratch &out) {
-  int64_t column = 0;
-  for (; column + 4 * lanes <= out.stride; column += 4 * lanes)
-    product_columns<4>(rows, inner, left, right.row(0) + column, right.stride, out.row(0) + column, out.stride);
-  for (; column < out.stride; column += lanes)
-    product_columns<1>(rows, inner, left, right.row(0) + column, right.stride, out.row(0) + column, out.stride);
-}
 
 // One head of one sequence, taken out of the packed rows.
 template <typename T>
@@ -92,6 +27,12 @@ void take(const void *from, int64_t start, int64_t rows, int64_t size, int64_t o
 }
 
 template <typename T>
+void put_zeros(int64_t start, int64_t rows, int64_t size, int64_t offset, int64_t columns, void *to) {
+  for (int64_t row = start; row < start + rows; ++row)
+    for (int64_t column = 0; column < columns; ++column) store(((T *)to)[row * size + offset + column], 0.f);
+}
+
+template <typename T>
 void put(const Scratch &from, float factor, int64_t start, int64_t rows, int64_t size, int64_t offset,
          int64_t columns, void *to) {
   for (int64_t row = 0; row < rows; ++row) {
@@ -102,19 +43,13 @@ void put(const Scratch &from, float factor, int64_t start, int64_t rows, int64_t
   }
 }
 
-void transpose(const Scratch &from, int64_t rows, int64_t columns, Scratch &to) {
-  to.reset(columns, rows);
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t column = 0; column < columns; ++column) to.row(column)[row] = from.row(row)[column];
-}
-
 // Where the dropout of each sequence's scores begins: rows are counted in whole groups of four.
 std::vector<uint64_t> dropout_starts(const AttentionArguments &a) {
   std::vector<uint64_t> starts(size_t(a.sequences) + 1, 0);
   for (int64_t b = 0; b < a.sequences; ++b) {
     const uint64_t queries = uint64_t(a.query_starts[b + 1] - a.query_starts[b]);
-    const uint64_t keys = uint64_t(a.key_starts[b + 1] - a.key_starts[b] + 3) / 4 * 4;
-    starts[b + 1] = starts[b] + queries * keys * uint64_t(a.heads);
+    const uint64_t numbers = Dropout::numbers(a.key_starts[b + 1] - a.key_starts[b]);
+    starts[size_t(b) + 1] = starts[size_t(b)] + queries * numbers * uint64_t(a.heads);
   }
   return starts;
 }
@@ -132,9 +67,10 @@ struct Head {
       : query_start(a.query_starts[sequence]), queries(a.query_starts[sequence + 1] - query_start),
         key_start(a.key_starts[sequence]), keys(a.key_starts[sequence + 1] - key_start),
         offset(head * (a.size / a.heads)), columns(a.size / a.heads) {
-    dropout_start = starts[sequence] + uint64_t(head) * uint64_t(queries) * uint64_t((keys + 3) / 4 * 4);
+    dropout_start = starts[size_t(sequence)] + uint64_t(head) * uint64_t(queries) * Dropout::numbers(keys);
   }
-  uint64_t dropout_row(int64_t query) const { return dropout_start + uint64_t(query) * uint64_t((keys + 3) / 4 * 4); }
+  bool is_empty() const { return queries == 0 || keys == 0; }
+  uint64_t dropout_row(int64_t query) const { return dropout_start + uint64_t(query) * Dropout::numbers(keys); }
 };
 
 float score_factor(const AttentionArguments &a) { return 1.f / std::sqrt(float(a.size / a.heads)); }
@@ -168,6 +104,7 @@ float softmax(float *scores, int64_t count, float factor) {
 template <typename T>
 void attend(const AttentionArguments &a, int64_t head_index, const Head &head, const Dropout &dropout, Workspace &w,
             void *context, float *log_sums) {
+  if (head.is_empty()) return put_zeros<T>(head.query_start, head.queries, a.size, head.offset, head.columns, context);
   take_scores<T>(a, head, w);
   w.factors.resize(size_t(head.keys) + 4);
   for (int64_t i = 0; i < head.queries; ++i) {
@@ -187,6 +124,11 @@ template <typename T>
 void attend_backward(const AttentionArguments &a, int64_t head_index, const Head &head, const Dropout &dropout,
                      Workspace &w, const float *log_sums, const void *grad_context, void *grad_query, void *grad_key,
                      void *grad_value) {
+  if (head.is_empty()) {
+    put_zeros<T>(head.query_start, head.queries, a.size, head.offset, head.columns, grad_query);
+    put_zeros<T>(head.key_start, head.keys, a.size, head.offset, head.columns, grad_key);
+    return put_zeros<T>(head.key_start, head.keys, a.size, head.offset, head.columns, grad_value);
+  }
   take_scores<T>(a, head, w);
   take<T>(a.value, head.key_start, head.keys, a.size, head.offset, head.columns, w.value);
   take<T>(grad_context, head.query_start, head.queries, a.size, head.offset, head.columns, w.grad_context);
@@ -226,8 +168,8 @@ void attend_backward(const AttentionArguments &a, int64_t head_index, const Head
 template <typename T>
 void clear_outside(int64_t rows, int64_t size, const int32_t *starts, int64_t sequences, void *to) {
   const int64_t first = sequences ? starts[0] : rows, last = sequences ? starts[sequences] : rows;
-  std::memset((T *)to, 0, size_t(first * size) * sizeof(T));
-  std::memset((T *)to + last * size, 0, size_t((rows - last) * size) * sizeof(T));
+  put_zeros<T>(0, first, size, 0, size, to);
+  put_zeros<T>(last, rows - last, size, 0, size, to);
 }
 
 template <typename T>
@@ -269,13 +211,13 @@ void attention_gradient_of(const AttentionArguments &a, const float *log_sums, c
 }  // namespace
 
 void attention(const AttentionArguments &a, void *context, float *log_sums) {
-  if (Type(a.type) == Type::float32) attention_of<float>(a, context, log_sums);
+  if (is_float(a.type)) attention_of<float>(a, context, log_sums);
   else attention_of<bfloat16>(a, context, log_sums);
 }
 
 void attention_gradient(const AttentionArguments &a, const float *log_sums, const void *grad_context,
                         void *grad_query, void *grad_key, void *grad_value) {
-  if (Type(a.type) == Type::float32)
+  if (is_float(a.type))
     attention_gradient_of<float>(a, log_sums, grad_context, grad_query, grad_key, grad_value);
   else attention_gradient_of<bfloat16>(a, log_sums, grad_context, grad_query, grad_key, grad_value);
 }

@@ -27,8 +27,12 @@ struct Dropout {
   float scale;         // of what is kept
 
   Dropout(float probability, uint64_t seed_, uint32_t stream_)
-      : seed(seed_), stream(stream_), threshold(uint32_t(double(probability) * 4294967296.0)),
-        scale(probability > 0 ? 1.f / (1.f - probability) : 1.f) {}
+      : seed(seed_), stream(stream_),
+        threshold(probability < 1 ? uint32_t(double(probability) * 4294967296.0) : ~uint32_t(0)),
+        scale(probability < 1 ? 1.f / (1.f - probability) : 0.f) {}
+
+  // How many numbers a row of `count` elements takes: whole groups of four.
+  static uint64_t numbers(int64_t count) { return uint64_t(count + 3) / 4 * 4; }
 
   // Factors of the elements first .. first + count; `first` is a multiple of 4, `factors` has room up to one.
   void factors(uint64_t first, int64_t count, float *factors) const {

@@ -28,6 +28,7 @@ extern "C" {
 
 int vilbert_interface() { return 1; }
 int vilbert_threads() { return omp_get_max_threads(); }
+void vilbert_set_threads(int count) { omp_set_num_threads(count); }
 
 const char *vilbert_matmul(const kernels::MatmulArguments *a) {
   return guarded([&] { kernels::matmul(*a); });

@@ -1,115 +1,170 @@
 // Matrix products by oneDNN, in float32 or bfloat16, always summed in float32.
+//
+// Sizes that differ from batch to batch are left open when a product is compiled, else every new number of rows would
+// compile for milliseconds and keep a megabyte. And no sum may depend on the number of threads: where oneDNN would cut
+// a product into parts by their number, it is cut here, by its size alone, and each part computed by one thread.
 #include "kernels.h"
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
 #include <map>
-#include <memory>
-#include <mutex>
-#include <tuple>
+#include <unordered_map>
 #include <vector>
 
-#include "dnnl.hpp"
+#include <omp.h>
+
+#include "onednn.h"
 
 namespace kernels {
 namespace {
 
 using dnnl::memory;
 
-// One engine, one stream: calls come one at a time, the threads are inside them.
-struct OneDnn {
-  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream{engine};
-  std::mutex lock;
+constexpr int64_t open = DNNL_RUNTIME_DIM_VAL;
+
+struct Sizes {
+  int64_t rows, inner, columns;
 };
 
-OneDnn &one_dnn() {
-  static OneDnn instance;
-  return instance;
-}
+// The descriptions of a product's matrices. A part of a product has its own sizes and the whole one's distances.
+struct Forms {
+  memory::desc left, right, bias, out;
 
-memory::data_type type_of(int type) {
-  return Type(type) == Type::float32 ? memory::data_type::f32 : memory::data_type::bf16;
-}
+  Forms(const MatmulArguments &a, const Sizes &part, const Sizes &whole)
+      : left(matrix(part.rows, part.inner, a.left_type, a.left_transposed ? whole.rows : whole.inner,
+                    a.left_transposed)),
+        right(matrix(part.inner, part.columns, a.right_type, a.right_transposed ? whole.inner : whole.columns,
+                     a.right_transposed)),
+        bias(a.bias ? matrix(1, part.columns, int(Type::float32), whole.columns, false) : memory::desc()),
+        out(matrix(part.rows, part.columns, a.out_type, whole.columns, false)) {}
 
-memory::desc matrix(int64_t rows, int64_t columns, int type, bool transposed) {
-  const auto order = transposed ? memory::format_tag::ba : memory::format_tag::ab;
-  return {{rows, columns}, type_of(type), order};
-}
+  static memory::desc matrix(int64_t rows, int64_t columns, int type, int64_t distance, bool transposed) {
+    const auto steps = transposed ? memory::dims{1, distance} : memory::dims{distance, 1};
+    return {{rows, columns}, type_of(type), steps};
+  }
+};
 
-// What a compiled product depends on.
-using Form = std::tuple<int64_t, int64_t, int64_t, int, int, int, int, int, int, int, int>;
-
-dnnl::matmul compiled(const MatmulArguments &a, bool has_packed_weights, const memory::desc &right) {
-  static std::map<Form, dnnl::matmul> known;
-  const Form form{a.rows, a.inner, a.columns, a.left_type, a.left_transposed, a.right_type,
-                  a.right_transposed, a.out_type, a.bias != nullptr, a.gelu, a.accumulate + 2 * has_packed_weights};
-  const auto found = known.find(form);
-  if (found != known.end()) return found->second;
-  // Numbers of rows differ from batch to batch: do not keep them all for ever.
-  if (known.size() > 4096) known.clear();
+dnnl::matmul::primitive_desc describe(const MatmulArguments &a, const Forms &forms) {
   dnnl::post_ops after;
   if (a.accumulate) after.append_sum(1.f);
   if (a.gelu) after.append_eltwise(dnnl::algorithm::eltwise_gelu_erf, 0.f, 0.f);
   dnnl::primitive_attr attributes;
   attributes.set_post_ops(after);
-  const auto left = matrix(a.rows, a.inner, a.left_type, a.left_transposed);
-  const auto out = matrix(a.rows, a.columns, a.out_type, false);
-  const auto bias = a.bias ? matrix(1, a.columns, int(Type::float32), false) : memory::desc();
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);  // the library's own is not for several threads
   const auto &engine = one_dnn().engine;
-  const auto described = a.bias ? dnnl::matmul::primitive_desc(engine, left, right, bias, out, attributes)
-                                : dnnl::matmul::primitive_desc(engine, left, right, out, attributes);
-  return known.emplace(form, dnnl::matmul(described)).first->second;
+  if (a.bias) return {engine, forms.left, forms.right, forms.bias, forms.out, attributes};
+  return {engine, forms.left, forms.right, forms.out, attributes};
 }
 
-void run(const MatmulArguments &a, bool has_packed_weights, const memory::desc &right) {
-  auto &shared = one_dnn();
-  const std::lock_guard<std::mutex> guard(shared.lock);
-  const auto product = compiled(a, has_packed_weights, right);
-  const auto at = [&](const memory::desc &form, const void *data) {
-    return memory(form, shared.engine, const_cast<void *>(data));
-  };
-  std::unordered_map<int, memory> arguments{
-      {DNNL_ARG_SRC, at(matrix(a.rows, a.inner, a.left_type, a.left_transposed), a.left)},
-      {DNNL_ARG_WEIGHTS, at(right, a.right)},
-      {DNNL_ARG_DST, at(matrix(a.rows, a.columns, a.out_type, false), a.out)}};
-  if (a.bias) arguments.insert({DNNL_ARG_BIAS, at(matrix(1, a.columns, int(Type::float32), false), a.bias)});
-  product.execute(shared.stream, arguments);
-  shared.stream.wait();
+struct Product {
+  dnnl::matmul primitive;
+  memory::desc scratch;
+  bool is_whole;  // oneDNN's threads share it, otherwise each part is for one of them
+
+  Product(const dnnl::matmul::primitive_desc &described, bool is_whole_)
+      : primitive(described), scratch(described.scratchpad_desc()), is_whole(is_whole_) {}
+
+  void run(const Forms &forms, dnnl::stream &stream, const MatmulArguments &a) const {
+    static thread_local std::vector<char> room;
+    if (room.size() < scratch.get_size()) room.resize(scratch.get_size());
+    std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, at(forms.left, a.left)},
+                                              {DNNL_ARG_WEIGHTS, at(forms.right, a.right)},
+                                              {DNNL_ARG_DST, at(forms.out, a.out)},
+                                              {DNNL_ARG_SCRATCHPAD, at(scratch, room.data())}};
+    if (a.bias) arguments.insert({DNNL_ARG_BIAS, at(forms.bias, a.bias)});
+    primitive.execute(stream, arguments);
+    stream.wait();
+  }
+};
+
+// oneDNN's "brgemm" leaves open the rows alone, and divides no sum among threads; its "gemm" leaves open everything.
+// Where rows are open, brgemm computes some of them twice, so that it must not add to what is there.
+Product compile(const MatmulArguments &a) {
+  if (!a.left_transposed && !a.accumulate) {
+    const Sizes sizes{open, a.inner, a.columns};
+    const auto described = describe(a, Forms(a, sizes, sizes));
+    if (std::strncmp(described.impl_info_str(), "brg", 3) == 0) return {described, true};
+  }
+  const Sizes sizes{open, open, open};
+  return {describe(a, Forms(a, sizes, sizes)), false};
+}
+
+// The model has a fixed number of layer sizes, so all that is compiled is kept.
+const Product &compiled(const MatmulArguments &a) {
+  using Key = std::array<int64_t, 11>;
+  static std::map<Key, Product> known;
+  const Key key{a.inner * !a.left_transposed, a.columns, a.left_type, a.left_transposed, a.right_type,
+                a.right_transposed, a.out_type, a.bias != nullptr, a.gelu, a.accumulate, omp_get_max_threads()};
+  const auto found = known.find(key);
+  return found != known.end() ? found->second : known.emplace(key, compile(a)).first->second;
+}
+
+// What lies `rows` and `columns` further in a matrix of numbers of a type.
+template <typename Data>
+Data *further(Data *data, int type, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step) {
+  const int64_t bytes = is_float(type) ? 4 : 2;
+  return (Data *)((char *)data + bytes * (rows * row_step + columns * column_step));
+}
+
+MatmulArguments part_of(const MatmulArguments &a, int64_t row, int64_t column) {
+  MatmulArguments part = a;
+  part.left = further(a.left, a.left_type, row, a.left_transposed ? 1 : a.inner, 0, 0);
+  part.right = further(a.right, a.right_type, 0, 0, column, a.right_transposed ? a.inner : 1);
+  part.out = further(a.out, a.out_type, row, a.columns, column, 1);
+  if (a.bias) part.bias = a.bias + column;
+  return part;
+}
+
+// An even number of equal parts, for two threads, of at most `limit` numbers and whole vectors.
+int64_t part_size(int64_t count, int64_t limit) {
+  const int64_t parts = (count + limit - 1) / limit;
+  const int64_t size = parts == 1 ? count : (count + parts - 1) / parts;
+  return (size + 15) / 16 * 16;
+}
+
+void run_in_parts(const MatmulArguments &a, const Product &product) {
+  const int64_t height = part_size(a.rows, 256), width = part_size(a.columns, a.rows > 256 ? 512 : 256);
+  const int64_t high = (a.rows + height - 1) / height, wide = (a.columns + width - 1) / width;
+  const Sizes whole{a.rows, a.inner, a.columns};
+#pragma omp parallel
+  {
+    static thread_local dnnl::stream stream(one_dnn().engine);
+#pragma omp for schedule(monotonic : dynamic, 1)
+    for (int64_t index = 0; index < high * wide; ++index) {
+      const int64_t row = index % high * height, column = index / high * width;
+      const Sizes sizes{std::min(height, a.rows - row), a.inner, std::min(width, a.columns - column)};
+      product.run(Forms(a, sizes, whole), stream, part_of(a, row, column));
+    }
+  }
+}
+
+float gelu_of(float x) { return 0.5f * x * (1.f + std::erf(x * 0.70710678f)); }
+
+// The sum of nothing is 0.
+template <typename Out>
+void finish_nothing(const MatmulArguments &a, Out *out) {
+  for (int64_t index = 0; index < a.rows * a.columns; ++index) {
+    const float sum = (a.bias ? a.bias[index % a.columns] : 0.f) + (a.accumulate ? load(out[index]) : 0.f);
+    store(out[index], a.gelu ? gelu_of(sum) : sum);
+  }
 }
 
 }  // namespace
 
 void matmul(const MatmulArguments &a) {
   if (a.rows == 0 || a.columns == 0) return;
-  run(a, false, matrix(a.inner, a.columns, a.right_type, a.right_transposed));
-}
-
-void gelu(int64_t count, int type, const void *x, void *y) {
-  if (count == 0) return;
+  if (a.inner == 0) {
+    if (is_float(a.out_type)) return finish_nothing(a, (float *)a.out);
+    return finish_nothing(a, (bfloat16 *)a.out);
+  }
   auto &shared = one_dnn();
   const std::lock_guard<std::mutex> guard(shared.lock);
-  const memory::desc form({count}, type_of(type), memory::format_tag::a);
-  const dnnl::eltwise_forward::primitive_desc described(
-      shared.engine, dnnl::prop_kind::forward_training, dnnl::algorithm::eltwise_gelu_erf, form, form, 0.f, 0.f);
-  dnnl::eltwise_forward(described)
-      .execute(shared.stream, {{DNNL_ARG_SRC, memory(form, shared.engine, const_cast<void *>(x))},
-                               {DNNL_ARG_DST, memory(form, shared.engine, y)}});
-  shared.stream.wait();
-}
-
-void gelu_gradient(int64_t count, int type, const void *x, const void *grad_y, void *grad_x) {
-  if (count == 0) return;
-  auto &shared = one_dnn();
-  const std::lock_guard<std::mutex> guard(shared.lock);
-  const memory::desc form({count}, type_of(type), memory::format_tag::a);
-  const dnnl::eltwise_forward::primitive_desc forward(
-      shared.engine, dnnl::prop_kind::forward_training, dnnl::algorithm::eltwise_gelu_erf, form, form, 0.f, 0.f);
-  const dnnl::eltwise_backward::primitive_desc described(
-      shared.engine, dnnl::algorithm::eltwise_gelu_erf, form, form, form, 0.f, 0.f, forward);
-  dnnl::eltwise_backward(described)
-      .execute(shared.stream, {{DNNL_ARG_SRC, memory(form, shared.engine, const_cast<void *>(x))},
-                               {DNNL_ARG_DIFF_DST, memory(form, shared.engine, const_cast<void *>(grad_y))},
-                               {DNNL_ARG_DIFF_SRC, memory(form, shared.engine, grad_x)}});
-  shared.stream.wait();
+  const auto &product = compiled(a);
+  const Sizes sizes{a.rows, a.inner, a.columns};
+  if (product.is_whole) product.run(Forms(a, sizes, sizes), shared.stream, a);
+  else run_in_parts(a, product);
 }
 
 }  // namespace kernels

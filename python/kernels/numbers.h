@@ -7,6 +7,8 @@ namespace kernels {
 
 enum class Type : int { float32 = 0, bfloat16 = 1 };
 
+inline bool is_float(int type) { return Type(type) == Type::float32; }
+
 struct bfloat16 {
   uint16_t bits;
 };
@@ -22,14 +24,15 @@ inline float load(const bfloat16 &x) {
 
 inline void store(float &to, float x) { to = x; }
 
-// Rounds to nearest, ties to even.
+// Rounds to nearest, ties to even. A NaN stays one, whatever its lower half.
 inline void store(bfloat16 &to, float x) {
   uint32_t bits;
   std::memcpy(&bits, &x, sizeof bits);
-  to.bits = uint16_t((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, quiet = (bits >> 16) | 0x40u;
+  to.bits = uint16_t((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
 }
 
-// exp of a number that is at most about 88, within 2 units in the last place; below -87 it is 0.
+// exp of a number that is at most 88, within 2 units in the last place; below -87 it is 0, and of NaN it is NaN.
 inline float exponential(float x) {
   const float power = __builtin_rintf(x * 1.44269504f);
   const float rest = (x - power * 0.693359375f) - power * -2.12194440e-4f;
@@ -41,7 +44,7 @@ inline float exponential(float x) {
   value = value * rest + 0.5f;
   value = value * rest + 1.f;
   value = value * rest + 1.f;
-  const int32_t exponent = (int32_t(power < -126.f ? -126.f : power) + 127) << 23;
+  const int32_t exponent = (int32_t(power > -126.f ? power < 127.f ? power : 127.f : -126.f) + 127) << 23;
   float scale;
   std::memcpy(&scale, &exponent, sizeof scale);
   return x < -87.f ? 0.f : value * scale;
