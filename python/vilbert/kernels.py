@@ -1,24 +1,24 @@
 """The door to `python/kernels`: its C functions on Paddle tensors and numpy arrays.
 
-The library is optional. It is built by `vilbert-ts setup` (or `npm run ready`) into `python/kernels/build`, against
-the oneDNN of Paddle's wheel; without it everything runs on Paddle's own operators.
+The library is optional (`vilbert.kernel_library`); without it everything runs on Paddle's own operators.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from ctypes import c_char_p, c_float, c_int, c_int64, c_uint32, c_uint64, c_void_p
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple, Union
 
 import numpy as np
 import paddle
 from paddle import Tensor
 
-INTERFACE = 1  # as in interface.cc
+from vilbert.kernel_library import has_bfloat16 as has_bfloat16
+from vilbert.kernel_library import library
+
 FLOAT32, BFLOAT16 = 0, 1
 TYPES = {paddle.float32: FLOAT32, paddle.bfloat16: BFLOAT16}
 
@@ -144,45 +144,39 @@ SIGNATURES: dict[str, list[Any]] = {
 }
 
 
-def library_path() -> Path:
-    """Where the built library lies; `VILBERT_TS_KERNELS` names another, `off` none."""
-    built = Path(__file__).parents[1] / "kernels" / "build" / "libvilbert_kernels.so"
-    return Path(os.environ.get("VILBERT_TS_KERNELS") or built)
-
-
-@lru_cache(maxsize=1)
-def _library() -> ctypes.CDLL | None:
-    path = library_path()
-    if not path.is_file():
-        return None
-    library = ctypes.CDLL(str(path))
-    if library.vilbert_interface() != INTERFACE:
-        return None
-    for name, arguments in SIGNATURES.items():
-        function = getattr(library, f"vilbert_{name}")
-        function.argtypes, function.restype = arguments, c_char_p
-    return library
-
-
 def are_available() -> bool:
     """Whether the library is built and fits."""
-    return _library() is not None
+    return library() is not None
 
 
 @lru_cache(maxsize=1)
-def has_bfloat16() -> bool:
-    """Whether this machine multiplies bfloat16 in hardware, and the library is there to use it."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return are_available() and ("amx_bf16" in flags or "avx512_bf16" in flags)
+def _functions() -> dict[str, Any]:
+    loaded = library()
+    assert loaded is not None, "callers ask are_available() first"
+    functions = {}
+    for name, arguments in SIGNATURES.items():
+        functions[name] = getattr(loaded, f"vilbert_{name}")
+        functions[name].argtypes, functions[name].restype = arguments, c_char_p
+    return functions
 
 
 def _call(name: str, *arguments: Any) -> None:
-    message = getattr(_library(), f"vilbert_{name}")(*arguments)
+    message = _functions()[name](*arguments)
     if message is not None:
         raise RuntimeError(f"kernels: {name}: {message.decode()}")
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Lets the kernels compute on another number of threads for a while."""
+    loaded = library()
+    assert loaded is not None, "callers ask are_available() first"
+    before = loaded.vilbert_threads()
+    loaded.vilbert_set_threads(count)
+    try:
+        yield
+    finally:
+        loaded.vilbert_set_threads(before)
 
 
 def address(x: Array | None) -> int | None:
