@@ -1,14 +1,12 @@
 import {createHash} from 'node:crypto'
-import {open} from 'node:fs/promises'
 import type {FileHandle} from 'node:fs/promises'
 
 import {throwIfInterrupted} from '../breathe.js'
-import {CheckpointError, printable} from '../errors.js'
 import type {AtomicFile} from '../files.js'
 import {FileSource} from '../formats/byte-source.js'
 import {tensorBytes} from '../formats/dtypes.js'
 import type {TensorRecord} from './metadata.js'
-import type {OutputTensor} from './output-tensor.js'
+import {readAhead} from './read-ahead.js'
 import {contentSample} from './sample.js'
 import type {Segment} from './segments.js'
 
@@ -25,94 +23,61 @@ export type WriteOptions = {
   readonly onBytes?: ((bytes: number) => void) | undefined
 }
 
-const pieceBytes = 2 << 20
 /** So many bytes are handed to the disk while the next ones are read, so that the flush at the end has little left. */
-const flushedBytes = 128 << 20
+const flushedBytes = 64 << 20
 
 /**
  * Writes the parts of a file in order and hashes each tensor: while one piece is hashed, the one before is written and
- * the next is read. The file takes its name when the caller commits it.
+ * the next ones are read. The file takes its name when the caller commits it.
  */
 export async function writeSegments(
   file: AtomicFile,
   segments: readonly Segment[],
-  options: WriteOptions = {},
+  {signal, onBytes}: WriteOptions = {},
 ): Promise<WrittenPayload> {
   const writer = new PieceWriter(file.handle)
-  await using input = new RawReader()
-  const tensors: TensorRecord[] = []
-  for (const segment of segments) {
-    if (Buffer.isBuffer(segment)) await writer.write(segment)
-    else tensors.push(await writeTensor(writer, input, segment, options))
+  const tensors = new TensorHasher()
+  for await (const {segment, bytes} of readAhead(segments)) {
+    throwIfInterrupted(signal)
+    const offset = writer.position
+    const written = writer.write(bytes)
+    tensors.add(segment, bytes, offset)
+    await written
+    if (!Buffer.isBuffer(segment)) onBytes?.(bytes.length)
   }
   await writer.finish()
   using written = new FileSource(file.temporaryPath)
-  return {sizeBytes: writer.position, sampleSha256: contentSample(written), tensors}
+  return {sizeBytes: writer.position, sampleSha256: contentSample(written), tensors: tensors.finish()}
 }
 
-async function writeTensor(
-  writer: PieceWriter,
-  input: RawReader,
-  tensor: OutputTensor,
-  {signal, onBytes}: WriteOptions,
-): Promise<TensorRecord> {
-  const hash = createHash('sha256')
-  const offset = writer.position
-  const {name, dtype, shape, raw} = tensor
-  const nbytes = tensorBytes(dtype, shape)
-  for await (const piece of raw === undefined
-    ? tensor.pieces()
-    : input.pieces(raw.file, raw.offset, nbytes)) {
-    throwIfInterrupted(signal)
-    const written = writer.write(piece)
-    hash.update(piece)
-    await written
-    onBytes?.(piece.length)
+/** Hashes each of the tensors that come one behind the other. */
+class TensorHasher {
+  readonly #records: TensorRecord[] = []
+  #segment: Segment | undefined
+  #offset = 0
+  #hash = createHash('sha256')
+
+  add(segment: Segment, bytes: Buffer, offset: number): void {
+    if (segment !== this.#segment) this.#begin(segment, offset)
+    if (!Buffer.isBuffer(segment)) this.#hash.update(bytes)
   }
-  return {name, dtype, shape: [...shape], offset, nbytes, sha256: hash.digest('hex')}
-}
 
-/** Reads one piece ahead into three buffers in turn: fresh ones for a gigabyte would cost more than the copying. */
-class RawReader implements AsyncDisposable {
-  #path: string | undefined
-  #handle: FileHandle | undefined
-  readonly #buffers: Buffer[] = []
-  #next = 0
+  finish(): readonly TensorRecord[] {
+    this.#begin(undefined, 0)
+    return this.#records
+  }
 
-  async *pieces(path: string, offset: number, lengthBytes: number): AsyncGenerator<Buffer, void, undefined> {
-    const handle = await this.#open(path)
-    const end = offset + lengthBytes
-    const read = (at: number): Promise<Buffer> => this.#read(handle, path, at, Math.min(pieceBytes, end - at))
-    let ahead = lengthBytes === 0 ? undefined : read(offset)
-    for (let at = offset; ahead !== undefined; at += pieceBytes) {
-      const piece = await ahead
-      ahead = at + pieceBytes < end ? read(at + pieceBytes) : undefined
-      ahead?.catch(() => undefined)
-      yield piece
+  #begin(segment: Segment | undefined, offset: number): void {
+    const before = this.#segment
+    if (before !== undefined && !Buffer.isBuffer(before)) {
+      const {name, dtype, shape} = before
+      const nbytes = tensorBytes(dtype, shape)
+      const sha256 = this.#hash.digest('hex')
+      this.#records.push({name, dtype, shape: [...shape], offset: this.#offset, nbytes, sha256})
     }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle?.close()
-  }
-
-  async #open(path: string): Promise<FileHandle> {
-    if (this.#handle !== undefined && this.#path === path) return this.#handle
-    await this.#handle?.close()
-    this.#path = path
-    this.#handle = await open(path, 'r')
-    return this.#handle
-  }
-
-  async #read(handle: FileHandle, path: string, offset: number, lengthBytes: number): Promise<Buffer> {
-    const slot = this.#next++ % 3
-    const buffer = (this.#buffers[slot] ??= Buffer.allocUnsafeSlow(pieceBytes))
-    for (let filled = 0; filled < lengthBytes;) {
-      const {bytesRead} = await handle.read(buffer, filled, lengthBytes - filled, offset + filled)
-      if (bytesRead === 0) throw shorter(path)
-      filled += bytesRead
-    }
-    return buffer.subarray(0, lengthBytes)
+    this.#segment = segment
+    this.#offset = offset
+    this.#hash = createHash('sha256')
   }
 }
 
@@ -156,11 +121,4 @@ class PieceWriter {
     this.#flush = this.#flush.then(async () => this.#handle.datasync())
     this.#flush.catch(() => undefined)
   }
-}
-
-function shorter(path: string): CheckpointError {
-  return new CheckpointError(`${printable(path, 300)} became shorter while it was read.`, {
-    code: 'E_TRUNCATED',
-    next: 'Run the command again when nothing writes to the file.',
-  })
 }

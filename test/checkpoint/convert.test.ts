@@ -1,14 +1,17 @@
 import test from 'ava'
+import {randomBytes} from 'node:crypto'
 import {existsSync, readFileSync, readdirSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {convertCheckpoint} from '../../src/checkpoint/convert.js'
 import {diffCheckpoints} from '../../src/checkpoint/diff.js'
+import {readCheckpointMetadata} from '../../src/checkpoint/read-metadata.js'
 import {indexWeights} from '../../src/checkpoint/tensor-index.js'
 import {loadModelConfig} from '../../src/config/load.js'
 import {CheckpointError, ConfigError} from '../../src/errors.js'
 import {FileSource} from '../../src/formats/byte-source.js'
 import {readModelFile} from '../../src/formats/pdparams.js'
+import {safetensorsHeader} from '../../src/formats/safetensors-writer.js'
 import {readSafetensors} from '../../src/formats/safetensors.js'
 import {describeTensors, goldenFolder, sampleFolder, samples, stockLoad} from '../helpers/checkpoint.js'
 import type {Described, Sample} from '../helpers/checkpoint.js'
@@ -61,6 +64,24 @@ test('stock paddle.load and the safetensors package read what we write, equal', 
     ])
     t.deepEqual(hashes, byName(describeTensors(join(sampleFolder, sample.file))), sample.file)
   }
+})
+
+test('tensors of several pieces, small ones between them and empty ones keep every byte', async (t) => {
+  const folder = emptyFolder()
+  const paths = ['large.safetensors', 'there.pdparams', 'back.safetensors'].map((name) => join(folder, name))
+  const [input = '', there = '', back = ''] = paths
+  const counts = [1_700_003, 3, 0, 524_288, 1, 2_100_001, 0, 7]
+  const specs = counts.map((count, at) => ({name: `t${at}`, dtype: 'F32' as const, shape: [count]}))
+  const numbers = randomBytes(4 * counts.reduce((sum, count) => sum + count, 0))
+  writeFileSync(input, Buffer.concat([safetensorsHeader(specs), numbers]))
+  await convertCheckpoint({input, output: there})
+  await convertCheckpoint({input: there, output: back})
+  for (const path of [there, back]) t.deepEqual(describeTensors(path), describeTensors(input))
+  const {tensors} = readCheckpointMetadata(join(folder, 'there.json'))
+  t.deepEqual(
+    tensors.map(({name, sha256}) => [name, sha256]),
+    describeTensors(input).map(([name, , , sha256]) => [name, sha256]),
+  )
 })
 
 test('bfloat16 is bfloat16 in safetensors and uint16 for numpy, as Paddle has it', async (t) => {
