@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import paddle
 from paddle import Tensor
+
+from vilbert.views import numbers_of
 
 
 class MovingAverage:
@@ -40,7 +42,12 @@ class MovingAverage:
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
         """Names and averages, to be saved."""
         for name, average in self._averages.items():
-            yield name, average.numpy()
+            yield name, numbers_of(average)
+
+    def instead_of(self, values: Iterable[tuple[str, np.ndarray]]) -> Iterator[tuple[str, np.ndarray]]:
+        """Names and averages in the place of the values of those that have one."""
+        for name, value in values:
+            yield name, numbers_of(self._averages[name]) if name in self._averages else value
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Takes back what `arrays` gave."""

@@ -12,13 +12,14 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
 
+from vilbert import kernels
 from vilbert.bench_baseline import PublishedData, PublishedTraining, published_regions
 from vilbert.bench_data import PROFILES, MadeData, make_data
 from vilbert.checkpoint import producer
@@ -30,12 +31,12 @@ from vilbert.model import Vilbert
 from vilbert.scorer import Scorer, scorer_of
 from vilbert.session import build_model, check_data_fit, open_model
 from vilbert.train import TrainingRun
-from vilbert.training_spec import TrainingSpec
 
 IMAGES, EXPRESSIONS = 64, 8192  # of a profile; steps of a small model take milliseconds, and no epoch may end
 DATA_IMAGES = (100, 1000, 5000, 20000)  # over which an item must take the same time
 DATA_BATCH, DATA_ITEMS, DATA_EXPRESSIONS = 32, 256, 2000
-MEMORY_BATCH = 8
+MEMORY_BATCH, LARGE_MEMORY_BATCH = 8, 16  # the large one shows what activations take
+BASELINE = "baseline"
 AGREEMENT_EXPRESSIONS = 2000  # of a trained model's split, at most
 
 Events = Generator[dict[str, Any], None, None]
@@ -156,18 +157,17 @@ class Bench:
         run = TrainingRun(request)
         self.parameters = sum(int(np.prod(p.shape)) for p in run.model.parameters())
         events = run.train_epoch()
-        return Side(precision, getattr(run, "engine", "stock"), lambda: size * len(next(events)["steps"]))
+        return Side(precision, run.learner.engine, lambda: size * len(next(events)["steps"]))
 
     def _training_request(self, profile: str, precision: str, batch_size: int) -> dict[str, Any]:
-        training: dict[str, Any] = {
+        training = {
             "outputDir": str(self._folder / f"run-{profile}-{precision}-{batch_size}"),
             "epochs": 1,
             "batchSize": batch_size,
             "lr": 4e-5,
             "headLr": 1e-4,
+            "precision": precision,
         }
-        if can_choose_precision():
-            training["precision"] = precision
         return {
             "config": self._request["config"],
             "weights": self._request["weights"],
@@ -215,21 +215,21 @@ class Bench:
 
     def _memory(self) -> Events:
         """Peak resident memory of two training steps, each side in a process of its own."""
-        peaks: list[tuple[str, str, float]] = []
-        profiles = self._request["profiles"]
-        jobs = [(profile, precision) for profile in profiles for precision in training_precisions()]
+        precisions, profiles = training_precisions(), self._request["profiles"]
+        jobs = [(profile, precision, MEMORY_BATCH) for profile in profiles for precision in precisions]
+        jobs += [("dense", precision, LARGE_MEMORY_BATCH) for precision in precisions]
         if self._request["withBaseline"]:
-            jobs.insert(0, (profiles[0], "baseline"))
-        for done, (profile, side) in enumerate(jobs, 1):
-            training = self._training_request(profile, side, MEMORY_BATCH)
-            peaks.append((profile, side, peak_memory_mib({"side": side, "training": training})))
+            jobs.insert(0, (profiles[0], BASELINE, MEMORY_BATCH))
+        baseline: float | None = None
+        for done, (profile, side, batch_size) in enumerate(jobs, 1):
+            training = self._training_request(profile, "fp32" if side == BASELINE else side, batch_size)
+            peak = peak_memory_mib({"side": side, "training": training})
+            if side == BASELINE:
+                baseline = peak  # it pads to the same size whatever it is given
+            is_comparable = batch_size == MEMORY_BATCH
+            name = f"{'any' if side == BASELINE else profile}, batch {batch_size}"
+            self._note("memory", name, side, "", "MiB", [peak], baseline if is_comparable else None)
             yield {"type": "round", "what": f"memory {profile}", "done": done, "total": len(jobs)}
-        baseline = next((peak for _, side, peak in peaks if side == "baseline"), None)
-        for profile, side, peak in peaks:
-            name = (
-                "any" if side == "baseline" else profile
-            )  # the baseline pads to the same size whatever it is given
-            self._note("memory", name, side, "", "MiB", [peak], baseline)
 
     def _alternate(
         self, section: str, profile: str, sides: list[Side], unit: str, rounds: int | None = None
@@ -324,14 +324,9 @@ def _assemble_published(data: PublishedData, picked: list[int]) -> int:
     return len([data.item(data.expressions[row]) for row in picked])
 
 
-def can_choose_precision() -> bool:
-    """Whether training has more than one precision."""
-    return "precision" in {field.name for field in fields(TrainingSpec)}
-
-
 def training_precisions() -> list[str]:
     """Those that training can compute in here."""
-    return ["fp32"]
+    return ["fp32", "bf16"] if kernels.has_bfloat16() else ["fp32"]
 
 
 def machine() -> dict[str, Any]:

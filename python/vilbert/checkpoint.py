@@ -22,6 +22,7 @@ from vilbert.config import ModelConfig
 from vilbert.errors import CheckpointError
 from vilbert.model import Vilbert, unused_prefixes
 from vilbert.tensors import TensorFile
+from vilbert.views import numbers_of
 
 # Paddle 2 kept the scale of a weight-normed linear as [1], Paddle 3 as [].
 SCALAR_SHAPES = {(), (1,)}
@@ -108,7 +109,7 @@ def initial_value(name: str, shape: tuple[int, ...], config: ModelConfig, seed: 
 def parameter_values(model: nn.Layer) -> Iterator[tuple[str, np.ndarray]]:
     """Names and values in the model's order."""
     for name, parameter in model.named_parameters():
-        yield name, parameter.numpy()
+        yield name, numbers_of(parameter)
 
 
 def save_pdparams(path: str, values: Iterable[tuple[str, np.ndarray]]) -> dict[str, Any]:

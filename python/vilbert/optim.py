@@ -13,6 +13,7 @@ from paddle import Tensor, nn
 
 from vilbert import kernels
 from vilbert.packed import LoweredWeights
+from vilbert.views import numbers_of
 
 # The published code looks for "linguistic_logit", but the parameter is spelt "linguisic_logit":
 # that head therefore learns at the body's rate. It is kept so, as part of the recipe.
@@ -115,7 +116,7 @@ class StockOptimizer:
         for optimizer in self._optimizers.values():
             for key, tensor in sorted(optimizer.state_dict().items()):
                 parameter = self._owner(key)
-                yield f"{self._names[parameter]}/{key[len(parameter) + 1 :]}", tensor.numpy()
+                yield f"{self._names[parameter]}/{key[len(parameter) + 1 :]}", numbers_of(tensor)
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         paddle_names = {name: paddle_name for paddle_name, name in self._names.items()}
@@ -187,7 +188,7 @@ class FusedOptimizer:
         for name, moments in self._moments.items():
             for number, (power, moment) in enumerate(zip(powers, moments), start=1):
                 yield f"{name}/beta{number}_pow_acc_0", power
-                yield f"{name}/moment{number}_0", moment.numpy()
+                yield f"{name}/moment{number}_0", numbers_of(moment)
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         for name, moments in self._moments.items():

@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 
 from vilbert.batches import Batch, PackedBatch
+from vilbert.carried import forget_unused
 from vilbert.checkpoint import initialise, load_weights
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset
@@ -80,7 +81,7 @@ def check_data_fit(config: ModelConfig, dataset: ReferringDataset) -> None:
 
 
 def open_model(config: dict[str, Any], weights: dict[str, Any]) -> Vilbert:
-    """The model for `config` and `weights`, ready to evaluate; a second call with the same file is free."""
+    """The model for `config` and `weights`, ready to give region logits and nothing else; a second call with the same file is free."""
     status = Path(weights["file"]).stat()
     key = json.dumps(
         [config, weights["file"], status.st_mtime_ns, status.st_size, status.st_ino], sort_keys=True
@@ -89,6 +90,7 @@ def open_model(config: dict[str, Any], weights: dict[str, Any]) -> Vilbert:
         _loaded.clear()
         model = build_model(ModelConfig.from_json(config), weights, seed=0)
         model.eval()
+        forget_unused(model)
         _loaded[key] = model
     return _loaded[key]
 

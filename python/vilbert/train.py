@@ -18,7 +18,8 @@ from paddle import Tensor
 from vilbert.ahead import ahead
 from vilbert.averaging import MovingAverage
 from vilbert.cancellation import stops_at_events
-from vilbert.checkpoint import parameter_values, producer
+from vilbert.carried import CarriedTensors, forget_unused
+from vilbert.checkpoint import producer
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset, in_order, open_split
 from vilbert.errors import ConfigError, DivergedError
@@ -90,9 +91,9 @@ class TrainingRun:
         weights = request["weights"] if saved is None else saved.weights
         self.model = build_model(spec.model_config(config), weights, spec.seed)
         trained = trained_parameters(self.model, spec)
-        self._learner = learner_of(self.model, spec)
+        self.learner = learner_of(self.model, spec)
         settings = OptimizerSettings(spec.recipe, spec.weight_decay, spec.clip)
-        self.optimizer = self._learner.optimizer(trained, settings)
+        self.optimizer = self.learner.optimizer(trained, settings)
         self._trained = [parameter for _, parameter in trained]
         self.average = None if spec.ema is None else MovingAverage(trained, spec.ema)
         self.steps_per_epoch = -(-len(self.examples) // spec.batch_size)
@@ -118,6 +119,8 @@ class TrainingRun:
         self.folder.forget_after(saved)
         log = self.folder.path / "metrics.jsonl" if self._is_writer else None
         self.metrics = MetricsLog(log, step=self.step, epochs=len(self.epochs))
+        self._carried = CarriedTensors(self.model, spec.output_dir) if self._is_writer else None
+        forget_unused(self.model)
 
     def _saved_state(self, request: dict[str, Any]) -> SavedState | None:
         if request.get("resume"):
@@ -171,7 +174,7 @@ class TrainingRun:
             "warmupSteps": self.schedule.warmup_steps,
             "parameters": sum(int(np.prod(p.shape)) for p in self.model.parameters()),
             "resumedStep": self._resumed_step,
-            "versions": {**producer(), "engine": f"{self._learner.engine}, {self._learner.precision}"},
+            "versions": {**producer(), "engine": f"{self.learner.engine}, {self.learner.precision}"},
             "device": paddle.device.get_device(),
         }
 
@@ -185,7 +188,7 @@ class TrainingRun:
             yield from self._take_steps(steps, (islice(batches, len(each)) for each in counts))
 
     def _assemble(self, rows: Sequence[int]) -> Any:
-        return self._learner.assemble(self.examples, rows)
+        return self.learner.assemble(self.examples, rows)
 
     def _take_steps(
         self, steps: Sequence[Sequence[int]], batches: Iterator[Iterator[Any]]
@@ -222,7 +225,7 @@ class TrainingRun:
             own = self.processes.share(part, [self.examples.region_count(row) for row in part])
             if own:
                 counts = [self.examples.region_count(row) for row in own]
-                groups.extend(self._learner.groups(own, counts))
+                groups.extend(self.learner.groups(own, counts))
         return groups
 
     def _take_step(
@@ -230,7 +233,7 @@ class TrainingRun:
     ) -> tuple[dict[str, Any], int]:
         step = self.step + 1
         seed = step_seed(self.spec.seed, step, self.processes.rank)
-        loss = self._learner.learn(batches, len(rows), seed)
+        loss = self.learner.learn(batches, len(rows), seed)
         loss, wish = self.processes.add_up(self._trained, loss, self._wish(since))
         if not math.isfinite(loss):
             raise DivergedError(
@@ -310,7 +313,7 @@ class TrainingRun:
             return (yield from self._judge(self.validation))
 
     def _judge(self, validation: ReferringDataset) -> Generator[dict[str, Any], None, float]:
-        judging = judge(self._learner.scorer(), validation, self.spec.eval_batch_size, self.processes)
+        judging = judge(self.learner.scorer(), validation, self.spec.eval_batch_size, self.processes)
         while True:
             try:
                 progress = next(judging)
@@ -328,11 +331,11 @@ class TrainingRun:
 
     def _save(self, *, is_best: bool) -> None:
         self._saved_at = (self.step, len(self.epochs))
-        if not self._is_writer:
+        if self._carried is None:
             return
         averages = None
         if self.average is not None:
-            averages = {**dict(parameter_values(self.model)), **dict(self.average.arrays())}.items()
+            averages = self.average.instead_of(self._carried.values())
         snapshot = Snapshot(
             step=self.step,
             state={
@@ -344,7 +347,7 @@ class TrainingRun:
                 "dataFingerprint": self._data_fingerprint,
                 "versions": producer(),
             },
-            weights=parameter_values(self.model),
+            weights=self._carried.values(),
             averages=averages,
             optimizer=self.optimizer.arrays(),
             sidecar=self._sidecar(),

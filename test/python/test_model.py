@@ -56,7 +56,8 @@ def test_the_first_batch_is_the_published_one(golden: Golden, split: str) -> Non
 def test_all_seven_heads_give_the_published_numbers(golden: Golden, split: str) -> None:
     expected = np.load(GOLDEN / "expected" / f"batch_{split}.npz")
     batch = open_split(golden.data, split, golden.vocabulary).batch(range(8), tokens=20, regions=100)
-    model = open_model(golden.config, golden.weights)
+    model = build_model(ModelConfig.from_json(golden.config), golden.weights, seed=0)
+    model.eval()
     with paddle.no_grad():
         heads = {name: head.numpy() for name, head in model(to_inputs(batch))._asdict().items()}
     assert len(heads) == 7
