@@ -22,6 +22,7 @@ import paddle
 from vilbert import kernels
 from vilbert.bench_baseline import PublishedData, PublishedTraining, published_regions
 from vilbert.bench_data import PROFILES, MadeData, make_data
+from vilbert.bench_parts import step_parts
 from vilbert.checkpoint import producer
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset, by_length, in_order, open_regions, open_split
@@ -49,6 +50,7 @@ class Side:
     name: str  # "baseline", "fp32" or "bf16"
     engine: str
     work: Callable[[], int]  # the work of one turn; gives the number of items
+    events: Iterator[dict[str, Any]] | None = None  # of a training on the kernels
 
 
 def bench(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, Any]]:
@@ -68,6 +70,7 @@ def bench(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, 
         "batchSizes": {"eval": request["evalBatchSize"], "train": request["trainBatchSize"]},
         "measurements": run.measurements,
         "agreement": run.agreement,
+        "steps": run.steps,
     }
 
 
@@ -81,6 +84,7 @@ class Bench:
         self.parameters = 0
         self.measurements: list[dict[str, Any]] = []
         self.agreement: list[dict[str, Any]] = []
+        self.steps: list[dict[str, Any]] = []
         self._data_of: dict[str, dict[str, Any]] = {}
 
     def measure(self) -> Events:
@@ -148,6 +152,9 @@ class Bench:
             if self._request["withBaseline"]:
                 sides.append(self._published_training(profile))
             yield from self._alternate("train", profile, sides, "ms/expression")
+            for side in sides:
+                if side.events is not None:
+                    self.steps.append({"profile": profile, **step_parts(side.events, side.name)})
             del sides
             gc.collect()
 
@@ -157,7 +164,12 @@ class Bench:
         run = TrainingRun(request)
         self.parameters = sum(int(np.prod(p.shape)) for p in run.model.parameters())
         events = run.train_epoch()
-        return Side(precision, run.learner.engine, lambda: size * len(next(events)["steps"]))
+        return Side(
+            precision,
+            run.learner.engine,
+            lambda: size * len(next(events)["steps"]),
+            events if run.learner.engine == "kernels" else None,
+        )
 
     def _training_request(self, profile: str, precision: str, batch_size: int) -> dict[str, Any]:
         training = {

@@ -6,9 +6,12 @@ The library is optional (`vilbert.kernel_library`); without it everything runs o
 from __future__ import annotations
 
 import ctypes
+import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import c_char_p, c_float, c_int, c_int64, c_uint32, c_uint64, c_void_p
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, Union
 
@@ -160,8 +163,36 @@ def _functions() -> dict[str, Any]:
     return functions
 
 
-def _call(name: str, *arguments: Any) -> None:
+@dataclass
+class Calls:
+    """What the calls of one kernel took."""
+
+    seconds: float = 0.0
+    operations: int = 0  # additions and multiplications, of matrix products alone
+
+
+_timed: dict[str, Calls] | None = None
+
+
+@contextmanager
+def timed() -> Iterator[dict[str, Calls]]:
+    """Times the calls of each kernel while it is entered."""
+    global _timed
+    calls: dict[str, Calls] = defaultdict(Calls)
+    _timed = calls
+    try:
+        yield calls
+    finally:
+        _timed = None
+
+
+def _call(name: str, *arguments: Any, operations: int = 0) -> None:
+    started = time.perf_counter()
     message = _functions()[name](*arguments)
+    if _timed is not None:
+        calls = _timed[name]
+        calls.seconds += time.perf_counter() - started
+        calls.operations += operations
     if message is not None:
         raise RuntimeError(f"kernels: {name}: {message.decode()}")
 
@@ -221,7 +252,7 @@ def matmul(
         gelu,
         accumulate,
     )
-    _call("matmul", ctypes.byref(arguments))
+    _call("matmul", ctypes.byref(arguments), operations=2 * rows * inner * columns)
     return out
 
 

@@ -30,6 +30,20 @@ const measurementSchema = z.object({
   timesBaseline: z.number().nullable(),
 })
 
+/** Where the time of a training step on the kernels goes. */
+const stepSchema = z.object({
+  profile: z.string(),
+  side: z.enum(['fp32', 'bf16']),
+  msPerStep: z.number(),
+  parts: z.array(z.object({name: z.string(), ms: z.number()})),
+  /** The best rate of one large matrix product in this precision, in 10⁹ operations a second. */
+  machineGflops: z.number(),
+  /** The rate of the step's products while they run. */
+  productGflops: z.number(),
+  /** Their operations over the time of the whole step. */
+  stepGflops: z.number(),
+})
+
 export const benchReplySchema = z.object({
   machine: z.object({
     processor: z.string(),
@@ -56,6 +70,8 @@ export const benchReplySchema = z.object({
       accuracyBf16: z.number(),
     }),
   ),
+  /** None where training does not run on the kernels. */
+  steps: z.array(stepSchema),
 })
 
 /** Wall-clock times of a command from outside. */
@@ -69,4 +85,5 @@ export type OutsideTimes = {
 
 export type BenchEvent = z.infer<typeof benchEventSchema>
 export type Measurement = z.infer<typeof measurementSchema>
+export type StepParts = z.infer<typeof stepSchema>
 export type BenchResult = z.infer<typeof benchReplySchema> & {readonly outside: readonly OutsideTimes[]}

@@ -1,4 +1,4 @@
-import type {BenchResult, Measurement} from '../bench/result.js'
+import type {BenchResult, Measurement, StepParts} from '../bench/result.js'
 import {table} from './table.js'
 
 /** All measurements as a table, with what they were measured on above it. */
@@ -10,6 +10,7 @@ export function benchText(result: BenchResult): string {
       ['what', 'regions', 'side', 'engine', 'median', 'range', 'unit', 'times the baseline'],
       ...result.measurements.map(row),
     ]),
+    ...result.steps.map(stepText),
     ...result.agreement.map(
       ({what, expressions, sameRegion, accuracyFp32, accuracyBf16}) =>
         `${what}: bf16 chooses the region of fp32 in ${percent(sameRegion)} of ${expressions} expressions, ` +
@@ -51,6 +52,19 @@ function row({
   const range = least === most ? '' : `${figure(least)} to ${figure(most)}`
   const times = timesBaseline === null ? '' : `${timesBaseline.toFixed(2)}×`
   return [section, profile, side, engine, figure(median), range, unit, times]
+}
+
+/** The parts of a step as shares of its time, the largest first. */
+function stepText({profile, side, msPerStep, parts, ...rates}: StepParts): string {
+  const shares = parts
+    .toSorted((one, other) => other.ms - one.ms)
+    .map(({name, ms}) => `${name} ${((100 * ms) / msPerStep).toFixed(0)} %`)
+  return (
+    `\ntrain, ${profile}, ${side}: a step of ${figure(msPerStep)} ms\n  ${shares.join(', ')}\n` +
+    `  products at ${rates.productGflops.toFixed(0)} GFLOP/s, over the whole step ${rates.stepGflops.toFixed(0)}, ` +
+    `which is ${percent(rates.stepGflops / rates.machineGflops)} of the ${rates.machineGflops.toFixed(0)} that one ` +
+    'large product reaches'
+  )
 }
 
 /** Three digits that count, whole numbers from 100 on. */

@@ -40,7 +40,18 @@ test('bench measures both sides of every section, times an outside command and d
   const [command] = result.outside
   t.true(command !== undefined && command.runs === 2 && command.medianSeconds >= 0.2)
   const chart = await readFile(svg, 'utf8')
-  t.is(chart.match(/<rect /g)?.length, result.measurements.filter(({side}) => side !== 'baseline').length)
+  const drawn = result.measurements.filter(
+    ({side, timesBaseline}) => side !== 'baseline' && timesBaseline !== null,
+  )
+  t.is(chart.match(/<rect /g)?.length, drawn.length)
+
+  const ours = result.measurements.filter(({section, engine}) => section === 'train' && engine === 'kernels')
+  t.is(result.steps.length, ours.length)
+  for (const {msPerStep, parts, stepGflops, productGflops} of result.steps) {
+    const sum = parts.reduce((total, {ms}) => total + ms, 0)
+    t.true(Math.abs(sum - msPerStep) < 1e-6 * msPerStep, `${sum} for ${msPerStep}`)
+    t.true(stepGflops > 0 && stepGflops < productGflops)
+  }
 })
 
 test('bench with a trained model holds real data against it; a command that fails ends in a sentence', async (t) => {
