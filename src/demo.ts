@@ -2,6 +2,7 @@ import {mkdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {z} from 'zod'
 import {loadConfig} from './config/load.js'
+import type {Precision} from './config/precision.js'
 import {prepareData} from './data/prepare.js'
 import {GateError} from './errors.js'
 import type {TrainEvent} from './model/events.js'
@@ -23,6 +24,8 @@ export type DemoOptions = {
 export type DemoTrainingOptions = Omit<DemoOptions, 'images'> & {
   /** @default 'corrected' */
   readonly recipe?: 'seed' | 'corrected'
+  /** @default 'fp32' */
+  readonly precision?: Precision
 }
 
 export type DemoEvent =
@@ -86,6 +89,7 @@ export async function demoTraining({
   epochs,
   seed,
   recipe = 'corrected',
+  precision = 'fp32',
   signal,
 }: DemoTrainingOptions): Promise<TrainOptions> {
   const {model, training} = await loadConfig({
@@ -95,6 +99,7 @@ export async function demoTraining({
       'batch-size': 64,
       lr: 1e-3,
       recipe,
+      precision,
       dropout: 0,
       'decay-epochs': [Math.max(1, epochs - 2), Math.max(2, epochs - 1)],
       epochs,

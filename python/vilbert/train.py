@@ -106,6 +106,7 @@ class TrainingRun:
         self.epochs: list[dict[str, Any]] = []
         self.best: dict[str, Any] | None = None
         self.seconds_before = 0.0  # that the run took before it was resumed
+        self._seconds_waiting = 0.0  # for batches, since the start of this process
         self._stopped_early: str | None = None
         self._unlogged: list[dict[str, Any]] = []  # steps that no event has told of yet
         self._is_whole = True  # not while a step changes weights, moments and averages one by one
@@ -233,7 +234,7 @@ class TrainingRun:
     ) -> tuple[dict[str, Any], int]:
         step = self.step + 1
         seed = step_seed(self.spec.seed, step, self.processes.rank)
-        loss = self.learner.learn(batches, len(rows), seed)
+        loss = self.learner.learn(self._awaited(batches), len(rows), seed)
         loss, wish = self.processes.add_up(self._trained, loss, self._wish(since))
         if not math.isfinite(loss):
             raise DivergedError(
@@ -254,6 +255,15 @@ class TrainingRun:
             "lr": {"body": rates.body, "head": rates.head},
         }
         return event, wish
+
+    def _awaited(self, batches: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            asked = time.perf_counter()
+            batch = next(batches, None)
+            self._seconds_waiting += time.perf_counter() - asked
+            if batch is None:
+                return
+            yield batch
 
     def _divergence(self, step: int, loss: float, rows: Sequence[int]) -> str:
         shown = ", ".join(str(self.examples.expressions[row].sent_id) for row in rows[:5])
@@ -383,6 +393,7 @@ class TrainingRun:
             "lastValAccuracy": self.epochs[-1]["valAccuracy"] if self.epochs else None,
             "stoppedEarly": self._stopped_early,
             "secondsTotal": self.seconds,
+            "secondsWaiting": self._seconds_waiting,
             "files": {
                 "metrics": str(folder / "metrics.jsonl"),
                 "last": str(folder / "last.pdparams"),

@@ -54,6 +54,8 @@ export const trainResultSchema = z.object({
   /** Why the run ended before its last step; null when it did not. */
   stoppedEarly: z.string().nullable(),
   secondsTotal: z.number(),
+  /** How long steps waited for a batch to be assembled, since the run was started or resumed. */
+  secondsWaiting: z.number(),
   files: z.object({metrics: z.string(), last: z.string(), best: z.string().nullable()}),
 })
 

@@ -52,14 +52,15 @@ export class TrainingView {
   }
 
   /** The outcome in a table, with the command that looks at it. */
-  summary({best, lastValAccuracy, secondsTotal, steps, epochs, files}: TrainResult): string {
+  summary({best, lastValAccuracy, steps, epochs, files, ...result}: TrainResult): string {
     const rows = [
       [
         'best validation accuracy',
         best === null ? 'no validation split' : `${percent(best.valAccuracy)} in epoch ${best.epoch}`,
       ],
       ['last validation accuracy', lastValAccuracy === null ? '–' : percent(lastValAccuracy)],
-      ['trained', `${epochs} epochs, ${steps} steps in ${duration(1000 * secondsTotal)}`],
+      ['trained', `${epochs} epochs, ${steps} steps in ${duration(1000 * result.secondsTotal)}`],
+      ['waited for data', `${result.secondsWaiting.toFixed(1)} s`],
       ['best checkpoint', files.best ?? '–'],
       ['last checkpoint', files.last],
       ['every step', files.metrics],

@@ -5,6 +5,7 @@ import {z} from 'zod'
 import {FileSource} from '../../src/formats/byte-source.js'
 import {readModelFile} from '../../src/formats/pdparams.js'
 import {tensorPieces} from '../../src/formats/stored-tensor.js'
+import {trainResultSchema} from '../../src/model/events.js'
 import {jsonOf, runCli} from '../helpers/cli.js'
 import {golden, goldenDataRoot} from '../helpers/golden.js'
 
@@ -35,7 +36,9 @@ test('three epochs of training follow the published code step by step, and end a
     ...['--no-shuffle', '--json'],
   ])
   t.is(outcome.exitCode, 0, outcome.stdout + outcome.stderr)
-  t.like(jsonOf(outcome), {steps: expected.steps.length, epochs: expected.epochs})
+  const result = trainResultSchema.parse(jsonOf(outcome))
+  t.like(result, {steps: expected.steps.length, epochs: expected.epochs})
+  t.true(result.secondsWaiting > 0 && result.secondsWaiting < result.secondsTotal)
 
   const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trim().split('\n')
   const events = lines.map((line) => JSON.parse(line) as {type: string})
