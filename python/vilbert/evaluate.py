@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from vilbert.ablations import ablated
+from vilbert.ahead import ahead
 from vilbert.batches import MAX_REGIONS
 from vilbert.checkpoint import save_rows
 from vilbert.dataset import ReferringDataset, by_length, ids_in_data, open_split, open_tokenizer
@@ -104,13 +107,15 @@ def judge(
     judgements: dict[int, Judgement] = {}
     reported = time.perf_counter()
     batches = by_length(dataset, batch_size)
-    for first in range(0, len(batches), together.count):
-        for rows in batches[first + together.rank : first + together.rank + 1]:
-            judgements.update(_judge_batch(scorer, dataset, rows))
-        if together.count > 1 or time.perf_counter() - reported > PROGRESS_SECONDS:
-            reported = time.perf_counter()
-            done = sum(len(rows) for rows in batches[: first + together.count])
-            yield {"type": "progress", "done": done, "total": len(dataset)}
+    own = batches[together.rank :: together.count]
+    with closing(ahead(own, partial(scorer.assemble, dataset), workers=1)) as assembled:
+        judged = (_judge_batch(scorer, dataset, *each) for each in zip(own, assembled))
+        for first in range(0, len(batches), together.count):
+            judgements.update(next(judged, {}))  # in the last turn some processes have none
+            if together.count > 1 or time.perf_counter() - reported > PROGRESS_SECONDS:
+                reported = time.perf_counter()
+                done = sum(len(rows) for rows in batches[: first + together.count])
+                yield {"type": "progress", "done": done, "total": len(dataset)}
     return _gather(judgements, dataset, together)
 
 
@@ -131,9 +136,11 @@ def _gather(
     ]
 
 
-def _judge_batch(scorer: Scorer, dataset: ReferringDataset, rows: list[int]) -> dict[int, Judgement]:
+def _judge_batch(
+    scorer: Scorer, dataset: ReferringDataset, rows: list[int], assembled: Any
+) -> dict[int, Judgement]:
     judged: dict[int, Judgement] = {}
-    for row, logits, targets in zip(rows, scorer.logits(dataset, rows), dataset.targets(rows)):
+    for row, logits, targets in zip(rows, scorer.score(assembled), dataset.targets(rows)):
         region = int(logits.argmax())
         judged[row] = Judgement(region, float(targets[region]), cross_entropy(logits, targets), logits)
     return judged
