@@ -90,7 +90,6 @@ export {
 export {verifyKinds, type VerifyKind} from './verify/kinds.js'
 export {verifyPaths, type Verification, type VerifyOptions} from './verify/verify.js'
 export {serve, type RunningServer, type ServeOptions} from './serve/serve.js'
-export {createApp, type AppOptions, type Served} from './serve/app.js'
 export {Bridge, type BridgeOptions} from './bridge/bridge.js'
 export {findPython} from './bridge/python-environment.js'
 export {readIdList} from './data/id-list.js'
