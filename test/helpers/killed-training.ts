@@ -18,6 +18,7 @@ export async function assertResumesBitEqual(
     readonly seed: number
     readonly epochs: number
     readonly args: readonly string[]
+    readonly env?: Readonly<Record<string, string>>
   },
 ): Promise<void> {
   const dataRoot = await goldenDataRoot(t)
@@ -34,10 +35,16 @@ export async function assertResumesBitEqual(
     ...['--decay-epochs', '4,6', '--save-every-steps', '3', ...options.args],
   ]
   const straight = join(dataRoot, 'straight')
-  const outcome = await runCli(['train', ...args, '--output-dir', straight, '--json'])
+  const {env = {}} = options
+  const outcome = await runCli(['train', ...args, '--output-dir', straight, '--json'], {env})
   t.is(outcome.exitCode, 0, outcome.stdout + outcome.stderr)
   const runFolder = join(dataRoot, 'broken')
-  const ends = await trainThroughKills({...options, args: [...args, '--output-dir', runFolder], runFolder})
+  const ends = await trainThroughKills({
+    ...options,
+    env,
+    args: [...args, '--output-dir', runFolder],
+    runFolder,
+  })
   t.log(ends.join(', '))
   t.is(digest(join(runFolder, 'last.pdparams')), digest(join(straight, 'last.pdparams')))
   t.deepEqual(loggedIn(runFolder), loggedIn(straight))
@@ -60,13 +67,14 @@ type KilledTraining = {
   /** How often the run is stopped before it may end. */
   readonly kills: number
   readonly seed: number
+  readonly env: Readonly<Record<string, string>>
 }
 
 /**
  * Trains, stops the training at a random moment after its first logged step, resumes it, and so on, until it was
  * stopped often enough; then lets it end. Gives how each attempt ended.
  */
-async function trainThroughKills({args, runFolder, kills, seed}: KilledTraining): Promise<string[]> {
+async function trainThroughKills({args, runFolder, kills, seed, env}: KilledTraining): Promise<string[]> {
   const random = seededRandom(seed)
   const ends: string[] = []
   for (let attempt = 0; attempt <= kills; attempt++) {
@@ -77,7 +85,7 @@ async function trainThroughKills({args, runFolder, kills, seed}: KilledTraining)
       ? ['train', '--resume', runFolder, '--json']
       : ['train', ...args, '--overwrite', '--json']
     const mark = processMark()
-    const cli = startCli(command, {env: mark.env, timeoutMs: 120_000})
+    const cli = startCli(command, {env: {...env, ...mark.env}, timeoutMs: 120_000})
     const ended = cli.then(({exitCode, signal}) => exitCode ?? signal)
     if (attempt < kills) {
       await firstStep(runFolder, cli)
