@@ -84,24 +84,21 @@ test.serial('a pack that is killed at random moments goes on, and ends in the sa
 
 test.serial('building runs at 60 % of the speed of disk and base64 decoder, whichever binds', async (t) => {
   const target = join(folder, 'store.safetensors')
-  const copy = await bestOf(3, copied)
-  const decoded = await bestOf(3, () => Promise.resolve(decodedByNode()))
-  const built = await bestOf(3, async () => {
-    using regions = lmdbRegions(lmdb)
-    const startedMs = performance.now()
-    await buildRegions(regions, target, {stage: 'test', source: 'some', dtype: 'F32'})
-    const seconds = (performance.now() - startedMs) / 1000
-    rmSync(target)
-    return seconds
-  })
+  let [copy, decoded, built] = [Infinity, Infinity, Infinity]
+  // In turns: what else the machine does meets all of them.
+  for (let time = 0; time < 5; time++) {
+    copy = Math.min(copy, await copied())
+    decoded = Math.min(decoded, decodedByNode())
+    built = Math.min(built, await builtStore(target))
+  }
   const bound = Math.max(copy, decoded)
   const binds = copy > decoded ? 'the disk' : 'base64'
   t.log(
     `cp and flush ${copy.toFixed(2)} s, base64 by Node ${decoded.toFixed(2)} s, build ${built.toFixed(2)} s: ` +
       `${((100 * bound) / built).toFixed(0)} % of what ${binds} allows`,
   )
-  // 0.6 is wanted; half of that is held until a quiet machine has shown it.
-  t.true(bound / built >= (isQuiet ? 0.3 : 0))
+  if (isQuiet) t.true(bound / built >= 0.6)
+  else t.pass()
 })
 
 function storeFile(): string {
@@ -131,8 +128,11 @@ function decodedByNode(): number {
   return (performance.now() - startedMs) / 1000
 }
 
-async function bestOf(times: number, run: () => Promise<number>): Promise<number> {
-  const seconds: number[] = []
-  for (let time = 0; time < times; time++) seconds.push(await run())
-  return Math.min(...seconds)
+async function builtStore(target: string): Promise<number> {
+  using regions = lmdbRegions(lmdb)
+  const startedMs = performance.now()
+  await buildRegions(regions, target, {stage: 'test', source: 'some', dtype: 'F32'})
+  const seconds = (performance.now() - startedMs) / 1000
+  rmSync(target)
+  return seconds
 }
