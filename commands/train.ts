@@ -5,13 +5,19 @@ import {BaseCommand} from '../src/base-command.js'
 import {BridgeCancelledError} from '../src/bridge/errors.js'
 import {configFlags, configSourceFlags} from '../src/config/flags.js'
 import {dataFields} from '../src/config/data.js'
-import {loadConfig} from '../src/config/load.js'
+import {loadConfig, type LoadedConfig} from '../src/config/load.js'
 import {trainingFields} from '../src/config/training.js'
 import {InterruptedError, VilbertError} from '../src/errors.js'
-import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
+import {writeFileAtomic} from '../src/files.js'
 import type {TrainResult} from '../src/model/events.js'
+import {trainingSource, type TrainingSource} from '../src/model/from-config.js'
+import type {Run} from '../src/model/run.js'
+import type {LearningRates, TrainingPlan, TrialEvent} from '../src/model/trials.js'
 import {resumedConfig, resumePoint} from '../src/run/resume.js'
+import {planText} from '../src/ui/plan-text.js'
 import {prepareBar} from '../src/ui/prepare-bar.js'
+import {ratesChart} from '../src/ui/rates-chart.js'
+import {ratesText} from '../src/ui/rates-text.js'
 import {TrainingView} from '../src/ui/training-view.js'
 import {Vilbert} from '../src/vilbert.js'
 
@@ -24,6 +30,8 @@ export default class Train extends BaseCommand<typeof Train> {
   static override examples = [
     '<%= config.bin %> <%= command.id %> --data-root data/synth --config model.json --output-dir checkpoints/first --epochs 10 --batch-size 32 --lr 1e-3',
     '<%= config.bin %> <%= command.id %> --resume checkpoints/first',
+    '<%= config.bin %> <%= command.id %> --data-root data/synth --config model.json --dry-run',
+    '<%= config.bin %> <%= command.id %> --data-root data/synth --config model.json --lr-find --svg rates.svg',
     '<%= config.bin %> <%= command.id %> --data-root DIR --set model=bert_base_6layer_6conect --from-pretrained FILE.pdparams --output-dir DIR',
   ]
 
@@ -37,13 +45,38 @@ export default class Train extends BaseCommand<typeof Train> {
       description: 'Go on with the run in DIR, or with the last or best state of the run in --output-dir.',
     }),
     overwrite: Flags.boolean({description: 'Give up a run that is in the output folder already.'}),
+    'dry-run': Flags.boolean({
+      exclusive: ['resume', 'lr-find'],
+      description:
+        'Take six steps, say what the run would take (steps, time, memory, disk), and write nothing.',
+    }),
+    'lr-find': Flags.boolean({
+      exclusive: ['resume'],
+      description:
+        'Train for a moment while the rate rises, and suggest a --lr; nothing of the run is written.',
+    }),
+    'lr-find-steps': Flags.integer({
+      min: 10,
+      dependsOn: ['lr-find'],
+      description: 'Steps of --lr-find. [default: 100]',
+    }),
+    svg: Flags.string({
+      helpValue: 'FILE',
+      dependsOn: ['lr-find'],
+      description: 'Draw the losses of --lr-find.',
+    }),
   }
 
-  async run(): Promise<TrainResult> {
+  async run(): Promise<TrainResult | TrainingPlan | LearningRates> {
+    if (this.flags['dry-run']) return this.#plan()
+    return this.flags['lr-find'] ? this.#findRate() : this.#train()
+  }
+
+  async #train(): Promise<TrainResult> {
     const {config: file, set, python, resume, overwrite, ...flags} = this.flags
     const point = resume === undefined ? undefined : resumePoint(resume, flags['output-dir'])
-    const config = point === undefined ? loadConfig({file, set, flags}) : resumedConfig(point, flags)
-    const {model, data, training, origin} = await config
+    const config = await (point === undefined ? loadConfig({file, set, flags}) : resumedConfig(point, flags))
+    const {training, origin} = config
     const preparing = prepareBar(this.progressBar.bind(this))
     const view = new TrainingView({
       progressBar: this.progressBar.bind(this),
@@ -53,9 +86,7 @@ export default class Train extends BaseCommand<typeof Train> {
     })
     await using vilbert = await Vilbert.open({python})
     const run = vilbert.train({
-      model: modelSource(model, training.fromPretrained, data),
-      data: {...data, dataRoot: requiredDataRoot(data), onPrepareProgress: preparing.update},
-      training,
+      ...trainingSource(config, preparing.update),
       resume: point?.state,
       overwrite,
       provenance: {command: ['vilbert-ts', 'train', ...this.argv], origin},
@@ -78,6 +109,45 @@ export default class Train extends BaseCommand<typeof Train> {
     const result = await run.result()
     this.log(view.summary(result))
     return result
+  }
+
+  async #plan(): Promise<TrainingPlan> {
+    const {config: file, set, python, ...flags} = this.flags
+    const config = await loadConfig({file, set, flags})
+    await using vilbert = await Vilbert.open({python})
+    const plan = await this.#trial((source) => vilbert.planTraining(source), config)
+    this.log(planText(plan, config.training))
+    return plan
+  }
+
+  async #findRate(): Promise<LearningRates> {
+    const {config: file, set, python, svg, 'lr-find-steps': steps, ...flags} = this.flags
+    const config = await loadConfig({file, set, flags})
+    await using vilbert = await Vilbert.open({python})
+    const rates = await this.#trial((source) => vilbert.findLearningRate({...source, range: {steps}}), config)
+    this.log(ratesText(rates))
+    if (svg !== undefined) await writeFileAtomic(svg, ratesChart(rates))
+    return rates
+  }
+
+  /** Goes through a few steps of a run with a bar. */
+  async #trial<R>(
+    start: (source: TrainingSource & {readonly signal: AbortSignal}) => Run<TrialEvent, R>,
+    config: LoadedConfig,
+  ): Promise<R> {
+    const preparing = prepareBar(this.progressBar.bind(this))
+    const bar = this.progressBar({label: 'Trying', unit: 'steps'})
+    const run = start({...trainingSource(config, preparing.update), signal: this.interrupt})
+    try {
+      for await (const {done, total} of run) {
+        preparing.stop()
+        bar.update(done, total)
+      }
+    } finally {
+      preparing.stop()
+      bar.stop()
+    }
+    return run.result()
   }
 }
 

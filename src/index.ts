@@ -66,6 +66,8 @@ export type {
   DrawOptions,
   EvaluateOptions,
   Exclusion,
+  FindRateOptions,
+  PlanOptions,
   PredictOptions,
   TrainOptions,
   VilbertOptions,
@@ -73,6 +75,15 @@ export type {
 export type {Run} from './model/run.js'
 export type {ModelSource} from './model/model-source.js'
 export type {EvaluateEvent, EvaluateResult, RankedRegion, TrainEvent, TrainResult} from './model/events.js'
+export {plannedSeconds} from './model/trials.js'
+export type {
+  LearningRates,
+  RateEvent,
+  RatePoint,
+  RateRange,
+  TrainingPlan,
+  TrialEvent,
+} from './model/trials.js'
 export {readRunFile, type RunFile} from './run/run-file.js'
 export {synthDatasets, type SynthOptions, type SynthProgress, type SynthResult} from './data/synth.js'
 export {packData, type PackedStore, type PackResult} from './data/pack.js'

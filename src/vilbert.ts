@@ -30,6 +30,17 @@ import {placesOf, type Places} from './model/places.js'
 import {resultsFile} from './model/results-file.js'
 import {Run} from './model/run.js'
 import {vocabularyPath} from './model/vocabulary.js'
+import {
+  learningRatesSchema,
+  rateEventSchema,
+  trainingPlanSchema,
+  trialEventSchema,
+  type LearningRates,
+  type RateEvent,
+  type RateRange,
+  type TrainingPlan,
+  type TrialEvent,
+} from './model/trials.js'
 import {LoadedModel, type LoadOptions} from './predict/loaded-model.js'
 import type {Prediction} from './predict/query.js'
 import {codeFingerprint} from './run/fingerprint.js'
@@ -58,6 +69,16 @@ export type TrainOptions = {
   readonly onChanges?: ((changes: readonly string[]) => void) | undefined
   /** Aborting ends the run after the step that is under way, with the last checkpoint saved. */
   readonly signal?: AbortSignal | undefined
+}
+
+export type PlanOptions = Pick<TrainOptions, 'model' | 'data' | 'training' | 'signal'> & {
+  /** Steps to time, after one to warm up. @default 5 */
+  readonly probeSteps?: number | undefined
+}
+
+export type FindRateOptions = Pick<TrainOptions, 'model' | 'data' | 'training' | 'signal'> & {
+  /** Rates of the body to go through; those of the heads rise in the run's ratio. */
+  readonly range?: RateRange | undefined
 }
 
 export type EvaluateOptions = {
@@ -157,6 +178,19 @@ export class Vilbert implements AsyncDisposable {
     return new Run(this.#train(options))
   }
 
+  /**
+   * Says what {@link Vilbert.train} would take, from a few steps of the run: writes nothing but the feature store of
+   * data that were never used before.
+   */
+  planTraining(options: PlanOptions): Run<TrialEvent, TrainingPlan> {
+    return new Run(this.#planTraining(options))
+  }
+
+  /** Trains for a moment while the learning rate rises, and suggests one; writes nothing of the run. */
+  findLearningRate(options: FindRateOptions): Run<RateEvent, LearningRates> {
+    return new Run(this.#findLearningRate(options))
+  }
+
   /** Measures accuracy on a split. */
   evaluate(options: EvaluateOptions): Run<EvaluateEvent, EvaluateResult> {
     return new Run(this.#evaluate(options))
@@ -199,17 +233,12 @@ export class Vilbert implements AsyncDisposable {
   }
 
   async *#train(options: TrainOptions): AsyncGenerator<TrainEvent, TrainResult, void> {
-    const {model, data, training, resume, overwrite = false, signal} = options
+    const {model, training, resume, overwrite = false, signal} = options
     const outputDir = requiredOutputDir(training)
     // A run that goes on has its weights in its own folder; those that it started from may be gone.
-    const resolved = await resolveModel(resume === undefined ? model : {...model, fromPretrained: undefined})
-    const prepared = await prepareSource(data, {annotated: true, signal})
-    requireSplit(prepared, 'train')
+    const source = resume === undefined ? model : {...model, fromPretrained: undefined}
     const request = {
-      ...resolved,
-      data: prepared,
-      vocabulary: vocabularyPath(),
-      training: {...training, outputDir},
+      ...(await trainingRequest({...options, model: source}, outputDir)),
       resume: resume ?? null,
       overwrite,
     }
@@ -218,7 +247,36 @@ export class Vilbert implements AsyncDisposable {
       result: trainResultSchema,
       signal,
     })
-    return yield* withRunFile(events, {...options, outputDir, config: resolved.config, prepared})
+    return yield* withRunFile(events, {
+      ...options,
+      outputDir,
+      config: request.config,
+      prepared: request.data,
+    })
+  }
+
+  async *#planTraining(options: PlanOptions): AsyncGenerator<TrialEvent, TrainingPlan, void> {
+    const {training, probeSteps = 5, signal} = options
+    const request = {...(await trainingRequest(options, resolve(training.outputDir ?? '.'))), probeSteps}
+    return yield* this.#work('vilbert.plan_training:plan_training', request, training, {
+      event: trialEventSchema,
+      result: trainingPlanSchema,
+      signal,
+    })
+  }
+
+  async *#findLearningRate(options: FindRateOptions): AsyncGenerator<RateEvent, LearningRates, void> {
+    const {training, range = {}, signal} = options
+    const {first = 1e-7, last = 1, steps = 100} = range
+    const request = {
+      ...(await trainingRequest(options, resolve(training.outputDir ?? '.'))),
+      range: {first, last, steps},
+    }
+    return yield* this.#work('vilbert.learning_rates:find_learning_rate', request, training, {
+      event: rateEventSchema,
+      result: learningRatesSchema,
+      signal,
+    })
   }
 
   async *#bench(options: BenchOptions): AsyncGenerator<BenchEvent, BenchResult, void> {
@@ -347,6 +405,14 @@ type StartedRun = {
   readonly outputDir: string
   readonly config: ModelConfig
   readonly prepared: PreparedData
+}
+
+/** What Python needs to set up a run: model and data, read and checked, and every setting. */
+async function trainingRequest({model, data, training, signal}: PlanOptions, outputDir: string) {
+  const resolved = await resolveModel(model)
+  const prepared = await prepareSource(data, {annotated: true, signal})
+  requireSplit(prepared, 'train')
+  return {...resolved, data: prepared, vocabulary: vocabularyPath(), training: {...training, outputDir}}
 }
 
 function requiredOutputDir({outputDir}: TrainingConfig): string {

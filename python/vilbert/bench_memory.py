@@ -6,14 +6,13 @@ Job: `side` ("baseline" or a precision) and `training`, a request to `vilbert.tr
 from __future__ import annotations
 
 import json
-import resource
 import sys
-from pathlib import Path
 from typing import Any
 
 from vilbert.bench_baseline import PublishedData, PublishedTraining
 from vilbert.config import ModelConfig
 from vilbert.dataset import open_regions, open_split
+from vilbert.memory import peak_resident_bytes
 from vilbert.session import build_model
 from vilbert.train import TrainingRun
 
@@ -24,18 +23,7 @@ def main() -> None:
     """Reads the job from standard input."""
     job = json.load(sys.stdin)
     (_published if job["side"] == "baseline" else _ours)(job["training"])
-    json.dump({"peakMiB": peak_resident_mib()}, sys.stdout)
-
-
-def peak_resident_mib() -> float:
-    """Peak resident memory of this process."""
-    try:
-        # ru_maxrss would start from what the parent held when it started us.
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return int(status.split("VmHWM:")[1].split()[0]) / 2**10
-    except OSError:
-        unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss in a MiB
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    json.dump({"peakMiB": peak_resident_bytes() / 2**20}, sys.stdout)
 
 
 def _ours(request: dict[str, Any]) -> None:

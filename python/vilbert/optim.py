@@ -32,6 +32,19 @@ def is_decayed(name: str, recipe: str) -> bool:
     return is_bias_or_norm if recipe == "seed" else not is_bias_or_norm
 
 
+class RateFactors(Protocol):
+    """What the rates are multiplied by as a run goes on."""
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps in which the factor rises."""
+        ...
+
+    def factor(self, step: int) -> float:
+        """The factor of 1-based `step`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Schedule:
     """Factor on both rates: linear warm-up, then 1, then a tenth less from each of `decay_steps` on."""

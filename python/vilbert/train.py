@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from fnmatch import fnmatchcase
 from itertools import chain, islice, tee
+from itertools import count as counting
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from vilbert.errors import ConfigError, DivergedError
 from vilbert.evaluate import MIN_OVERLAP, judge
 from vilbert.learner import learner_of
 from vilbert.model import Vilbert, unused_prefixes
-from vilbert.optim import OptimizerSettings, Rates, Schedule
+from vilbert.optim import OptimizerSettings, RateFactors, Rates, Schedule
 from vilbert.parallel import processes
 from vilbert.reproducible import compute_threads, make_deterministic
 from vilbert.run_folder import MetricsLog, RunFolder, SavedState, Snapshot
@@ -94,11 +95,11 @@ class TrainingRun:
         self.learner = learner_of(self.model, spec)
         settings = OptimizerSettings(spec.recipe, spec.weight_decay, spec.clip)
         self.optimizer = self.learner.optimizer(trained, settings)
-        self._trained = [parameter for _, parameter in trained]
+        self.trained = [parameter for _, parameter in trained]
         self.average = None if spec.ema is None else MovingAverage(trained, spec.ema)
         self.steps_per_epoch = -(-len(self.examples) // spec.batch_size)
         self.total_steps = min(self.steps_per_epoch * spec.epochs, spec.max_steps or 2**62)
-        self.schedule = Schedule(
+        self.schedule: RateFactors = Schedule(
             int(self.total_steps * spec.warmup_fraction),
             [epoch * self.steps_per_epoch for epoch in spec.decay_epochs],
         )
@@ -184,9 +185,29 @@ class TrainingRun:
         taken = self.step - len(self.epochs) * self.steps_per_epoch
         order = epoch_order(len(self.examples), self.spec, len(self.epochs) + 1)
         steps = list(in_order(order, self.spec.batch_size))[taken : taken + self.total_steps - self.step]
+        with self._assembled(steps) as batches:
+            yield from self._take_steps(steps, batches)
+
+    def first_steps(self, count: int) -> Iterator[tuple[dict[str, Any], float]]:
+        """Takes steps from the start, through as many epochs as that takes; yields what each was and its seconds.
+
+        They are neither logged nor saved: for trials that end with the process.
+        """
+        epochs = (epoch_order(len(self.examples), self.spec, epoch) for epoch in counting(1))
+        every = (rows for order in epochs for rows in in_order(order, self.spec.batch_size))
+        steps = list(islice(every, count))
+        with self._assembled(steps) as batches:
+            for rows, own in zip(steps, batches):
+                since = time.perf_counter()
+                step, _ = self._take_step(rows, own, since)
+                yield step, time.perf_counter() - since
+
+    @contextmanager
+    def _assembled(self, steps: Sequence[Sequence[int]]) -> Iterator[Iterator[Iterator[Any]]]:
+        """This process's batches of each step, assembled ahead."""
         groups, counts = tee(self._groups(rows) for rows in steps)
         with closing(ahead(chain.from_iterable(groups), self._assemble, self.spec.workers)) as batches:
-            yield from self._take_steps(steps, (islice(batches, len(each)) for each in counts))
+            yield (islice(batches, len(each)) for each in counts)
 
     def _assemble(self, rows: Sequence[int]) -> Any:
         return self.learner.assemble(self.examples, rows)
@@ -235,7 +256,7 @@ class TrainingRun:
         step = self.step + 1
         seed = step_seed(self.spec.seed, step, self.processes.rank)
         loss = self.learner.learn(self._awaited(batches), len(rows), seed)
-        loss, wish = self.processes.add_up(self._trained, loss, self._wish(since))
+        loss, wish = self.processes.add_up(self.trained, loss, self._wish(since))
         if not math.isfinite(loss):
             raise DivergedError(
                 self._divergence(step, loss, rows), "Try a lower --lr, or clip gradients with --clip."

@@ -1,5 +1,9 @@
 import type {DataConfig} from '../config/data.js'
+import type {LoadedConfig} from '../config/load.js'
 import type {ModelConfig} from '../config/model.js'
+import type {TrainingConfig} from '../config/training.js'
+import type {DataSource} from '../data/data-source.js'
+import type {OnPrepareProgress} from '../data/progress.js'
 import {ConfigError} from '../errors.js'
 import {presetFile} from '../presets.js'
 import type {ModelSource} from './model-source.js'
@@ -11,6 +15,25 @@ export function modelSource(
   data: DataConfig,
 ): ModelSource {
   return {config: model, fromPretrained: fromPretrained ?? undefined, cacheDir: data.cacheDir ?? undefined}
+}
+
+/** What a training run starts from. */
+export type TrainingSource = {
+  readonly model: ModelSource
+  readonly data: DataSource
+  readonly training: TrainingConfig
+}
+
+/** That of a loaded configuration. @throws ConfigError if it names no data */
+export function trainingSource(
+  {model, data, training}: Pick<LoadedConfig, 'model' | 'data' | 'training'>,
+  onPrepareProgress: OnPrepareProgress,
+): TrainingSource {
+  return {
+    model: modelSource(model, training.fromPretrained, data),
+    data: {...data, dataRoot: requiredDataRoot(data), onPrepareProgress},
+    training,
+  }
 }
 
 /** Work on data needs to know where they are. */
