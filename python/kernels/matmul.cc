@@ -1,8 +1,10 @@
 // Matrix products by oneDNN, in float32 or bfloat16, always summed in float32.
 //
-// Sizes that differ from batch to batch are left open when a product is compiled, else every new number of rows would
-// compile for milliseconds and keep a megabyte. And no sum may depend on the number of threads: where oneDNN would cut
-// a product into parts by their number, it is cut here, by its size alone, and each part computed by one thread.
+// oneDNN has two ways. "brgemm" is the faster one for bfloat16 and is compiled for each number of rows, which takes a
+// millisecond and up to 250 kB, and more where the left factor is transposed. (The number of rows could be left open, but
+// then its threads write over each other.) "gemm" is compiled once for all sizes. It cuts sums by the number of threads,
+// so the product is cut here, by its size alone, and each part computed by one thread: float32 products are the same to
+// the last bit on any number of threads, bfloat16 ones on the same number.
 #include "kernels.h"
 
 #include <algorithm>
@@ -79,11 +81,13 @@ struct Product {
   }
 };
 
-// oneDNN's "brgemm" leaves open the rows alone, and divides no sum among threads; its "gemm" leaves open everything.
-// Where rows are open, brgemm computes some of them twice, so that it must not add to what is there.
+bool wants_brgemm(const MatmulArguments &a) {
+  return !is_float(a.left_type) && (!a.left_transposed || a.inner <= 384);
+}
+
 Product compile(const MatmulArguments &a) {
-  if (!a.left_transposed && !a.accumulate) {
-    const Sizes sizes{open, a.inner, a.columns};
+  if (wants_brgemm(a)) {
+    const Sizes sizes{a.rows, a.inner, a.columns};
     const auto described = describe(a, Forms(a, sizes, sizes));
     if (std::strncmp(described.impl_info_str(), "brg", 3) == 0) return {described, true};
   }
@@ -91,14 +95,17 @@ Product compile(const MatmulArguments &a) {
   return {describe(a, Forms(a, sizes, sizes)), false};
 }
 
-// The model has a fixed number of layer sizes, so all that is compiled is kept.
 const Product &compiled(const MatmulArguments &a) {
-  using Key = std::array<int64_t, 11>;
+  using Key = std::array<int64_t, 12>;
   static std::map<Key, Product> known;
-  const Key key{a.inner * !a.left_transposed, a.columns, a.left_type, a.left_transposed, a.right_type,
-                a.right_transposed, a.out_type, a.bias != nullptr, a.gelu, a.accumulate, omp_get_max_threads()};
+  const bool has_sizes = wants_brgemm(a);
+  const Key key{a.rows * has_sizes, a.inner * has_sizes, a.columns * has_sizes, a.left_type, a.left_transposed,
+                a.right_type, a.right_transposed, a.out_type, a.bias != nullptr, a.gelu, a.accumulate,
+                omp_get_max_threads()};
   const auto found = known.find(key);
-  return found != known.end() ? found->second : known.emplace(key, compile(a)).first->second;
+  if (found != known.end()) return found->second;
+  if (known.size() >= 512) known.clear();  // numbers of rows are many: do not keep them all for ever
+  return known.emplace(key, compile(a)).first->second;
 }
 
 // What lies `rows` and `columns` further in a matrix of numbers of a type.

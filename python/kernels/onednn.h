@@ -16,6 +16,7 @@ struct OneDnn {
   std::mutex lock;
 
   OneDnn() {
+    dnnl::set_primitive_cache_capacity(64);  // enough for gelu; matmul.cc has a cache of its own
     const auto *version = dnnl_version();
     if (version->major == DNNL_VERSION_MAJOR && version->minor >= DNNL_VERSION_MINOR) return;
     throw std::runtime_error("oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) +

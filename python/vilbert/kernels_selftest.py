@@ -47,7 +47,7 @@ def as_float64(tensor: Tensor) -> np.ndarray:
 
 
 def _matmul(numbers: Numbers) -> Results:
-    for rows, inner, columns in (33, 40, 70), (300, 24, 600):
+    for rows, inner, columns in (33, 40, 70), (300, 24, 600), (100, 1024, 1024):
         left, a = numbers(rows, inner)
         right, b = numbers(inner, columns)
         bias, c = numbers(columns, dtype=paddle.float32)
@@ -148,7 +148,8 @@ def check(name: str, dtype: paddle.dtype) -> None:
         error = np.abs(one - expected).max() / max(np.abs(expected).max(), 1e-30)
         if not error <= TOLERANCES[dtype]:
             raise SelfTestError(f"{name} in {precision}, number {number}, is off by {error:.1e} of its size.")
-        if not np.array_equal(one, two):
+        # oneDNN cuts the sums of bfloat16 products by the number of threads.
+        if not np.array_equal(one, two) and not (name == "matmul" and dtype == paddle.bfloat16):
             raise SelfTestError(f"{name} in {precision}, number {number}, depends on the number of threads.")
 
 
