@@ -6,7 +6,9 @@ export default class Setup extends BaseCommand<typeof Setup> {
   static override summary = 'Make the Python environment that computes.'
   static override description =
     'Finds Python 3.9 to 3.13, makes a virtual environment (.venv in a clone, a cache folder for an installed ' +
-    'package) and installs Paddle and the other packages into it. Running it again does only what is left to do.'
+    'package) and installs Paddle and the other packages into it. On Linux with x86-64 and a C++ compiler it also ' +
+    'builds kernels for this processor; without them everything runs on Paddle alone, slower. Running it again does ' +
+    'only what is left to do.'
 
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
@@ -28,6 +30,10 @@ export default class Setup extends BaseCommand<typeof Setup> {
     const result = await setUpEnvironment({python, gpu, silent, signal: this.interrupt})
     this.log(
       `Python ${result.pythonVersion}, Paddle ${result.paddleVersion} (${result.device}): ${result.venv}`,
+    )
+    const {library, reason} = result.kernels
+    this.log(
+      library === null ? `No kernels, Paddle's own operators compute: ${reason}` : `Kernels: ${library}`,
     )
     return result
   }

@@ -5,6 +5,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {createInterface} from 'node:readline'
 import {execa} from 'execa'
+import {kernelEnvironment} from '../kernels/folders.js'
 import {pythonRoot} from '../paths.js'
 import {computeThreads} from './compute-threads.js'
 import {decodeJson, isRecord} from './protocol.js'
@@ -221,7 +222,7 @@ function launch(python: string, {who, logs, settings, env}: Launch) {
 
 /** The processes share the machine's cores. */
 function environment(count: number): NodeJS.ProcessEnv {
-  const given = {...process.env}
+  const given: NodeJS.ProcessEnv = {...process.env, ...kernelEnvironment()}
   delete given['NODE_CHANNEL_FD']
   const threads = Math.max(1, Math.floor(computeThreads() / count))
   return {

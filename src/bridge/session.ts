@@ -1,6 +1,7 @@
 import {accessSync, constants, statSync} from 'node:fs'
 import {join} from 'node:path'
 import {printable} from '../errors.js'
+import {kernelEnvironment} from '../kernels/folders.js'
 import {pythonRoot} from '../paths.js'
 import {computeThreads} from './compute-threads.js'
 import {
@@ -174,7 +175,7 @@ function bootSettings({pythonPath, maxMessageBytes}: SessionOptions): string {
 }
 
 function pythonEnvironment(extra: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const given: NodeJS.ProcessEnv = {...process.env, ...extra}
+  const given: NodeJS.ProcessEnv = {...process.env, ...kernelEnvironment(), ...extra}
   delete given['NODE_CHANNEL_FD']
   return {
     ...given,

@@ -1,6 +1,6 @@
 import {execa} from 'execa'
 import {existsSync} from 'node:fs'
-import {mkdir, readFile, stat, writeFile} from 'node:fs/promises'
+import {mkdir, stat, writeFile} from 'node:fs/promises'
 import path from 'node:path'
 import {z} from 'zod'
 import {throwIfInterrupted} from '../breathe.js'
@@ -9,7 +9,9 @@ import {writeFileAtomic} from '../files.js'
 import {pythonRoot} from '../paths.js'
 import {cleanPythonEnv} from '../setup/base-python.mjs'
 import {withLock} from '../setup/lock.mjs'
-import {maskEnvironment, maskFolders, type MaskFolders} from './folders.js'
+import {copySources, runMake, tellingLine} from '../setup/make.js'
+import type {NativeFolders} from '../setup/native-folders.js'
+import {maskEnvironment, maskFolders} from './folders.js'
 import {findToolchain, type Toolchain} from './toolchain.js'
 
 export type BuildMaskOptions = {
@@ -48,7 +50,7 @@ export async function buildMask({python, signal}: BuildMaskOptions): Promise<Bui
   const library = path.join(folders.build, `_mask${tools.suffix}`)
   await prepareFolder(folders.build)
   return withLock(path.join(folders.build, '.lock'), async () => {
-    const {log, changed} = await make({python, tools, folders, library, signal})
+    const {log, changed} = await build({python, tools, folders, library, signal})
     const functions = await selfTest(python, log, signal)
     const {compiler, pythonVersion, cythonVersion} = tools
     return {python, pythonVersion, cythonVersion, compiler, library, log, changed, functions}
@@ -67,74 +69,30 @@ async function prepareFolder(folder: string): Promise<void> {
   }
 }
 
-type MakeOptions = {
+type BuildOptions = {
   readonly python: string
   readonly tools: Toolchain
-  readonly folders: MaskFolders
+  readonly folders: NativeFolders
   readonly library: string
   readonly signal: AbortSignal | undefined
 }
 
 /** A run that finds nothing to do leaves the log of the build that there was. */
-async function make(options: MakeOptions): Promise<{log: string; changed: boolean}> {
-  const {folders, library, signal} = options
-  if (folders.make !== folders.sources) await copySources(folders)
+async function build(options: BuildOptions): Promise<{log: string; changed: boolean}> {
+  const {python, tools, folders, library, signal} = options
+  await copySources(folders, sourceNames)
   const timeBefore = await modifiedNs(library)
-  const {failed, exitCode, output} = await runMake(options)
+  const values = {PYTHON: python, CC: tools.compiler}
+  const {failed, exitCode, output} = await runMake({folders, values, signal})
   const changed = timeBefore !== (await modifiedNs(library))
   const log = path.join(folders.build, 'build.log')
   if (failed || changed || !existsSync(log)) await writeFileAtomic(log, output)
-  throwIfInterrupted(signal)
   if (!failed) return {log, changed}
   throw new EnvironmentError(`make could not build the mask extension (exit code ${exitCode ?? 'none'}).`, {
     code: 'E_BUILD',
     next: `The whole output is in ${printable(log, 300)}.`,
     cause: new Error(printable(tellingLine(output), 300)),
   })
-}
-
-/** Absolute paths may hold blanks, which make cannot take in the name of a target: all of them are relative. */
-async function runMake({python, tools, folders, signal}: MakeOptions) {
-  const values = {PYTHON: python, CC: tools.compiler, BUILD: path.relative(folders.make, folders.build)}
-  // A dollar sign would begin a variable of make.
-  const assignments = Object.entries(values).map(
-    ([name, value]) => `${name}=${value.replaceAll('$', '$$$$')}`,
-  )
-  const result = await execa('make', ['--no-print-directory', ...assignments], {
-    cwd: folders.make,
-    env: buildEnvironment(),
-    extendEnv: false,
-    stdin: 'ignore',
-    all: true,
-    reject: false,
-    ...(signal === undefined ? {} : {cancelSignal: signal}),
-  })
-  const {failed, exitCode, escapedCommand, all} = result
-  return {failed, exitCode, output: `$ cd ${folders.make}\n$ ${escapedCommand}\n${all}\n`}
-}
-
-/** Equal files are left alone, because make goes by their times. */
-async function copySources({sources, make}: MaskFolders): Promise<void> {
-  await mkdir(make, {recursive: true})
-  for (const name of sourceNames) {
-    const content = await readFile(path.join(sources, name))
-    const copy = path.join(make, name)
-    const present = await readFile(copy).catch(() => undefined)
-    if (present?.equals(content) !== true) await writeFileAtomic(copy, content)
-  }
-}
-
-/** What another make around us sets must not reach ours; messages are wanted in the language of this program. */
-function buildEnvironment(): NodeJS.ProcessEnv {
-  const foreign = new Set(['MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEFILES', 'BUILD', 'PYTHON'])
-  const env = Object.entries(cleanPythonEnv(process.env)).filter(([name]) => !foreign.has(name))
-  return {...Object.fromEntries(env), LC_ALL: 'C'}
-}
-
-/** A compiler names the error first, and make ends with a line that says little. */
-function tellingLine(output: string): string {
-  const lines = output.split('\n').filter((line) => line.trim() !== '')
-  return lines.find((line) => /\berror\b/i.test(line)) ?? lines.at(-1) ?? 'it printed nothing'
 }
 
 /** That it compiles says little about whether it computes. */

@@ -4,6 +4,7 @@ import {z} from 'zod'
 import {throwIfInterrupted} from '../breathe.js'
 import {EnvironmentError, printable} from '../errors.js'
 import {cleanPythonEnv} from '../setup/base-python.mjs'
+import {programRuns} from '../setup/make.js'
 
 /** What the mask extension is built with. */
 export type Toolchain = {
@@ -49,7 +50,7 @@ const probeTimeoutMs = 20_000
  * @throws {EnvironmentError} for the first one that is missing
  */
 export async function findToolchain(python: string, signal?: AbortSignal): Promise<Toolchain> {
-  if (!(await runs('make', signal))) {
+  if (!(await programRuns('make', signal))) {
     throw missing('make is not installed', install('make', 'build-essential'))
   }
   const compiler = await findCompiler(signal)
@@ -70,28 +71,16 @@ export async function findToolchain(python: string, signal?: AbortSignal): Promi
 async function findCompiler(signal: AbortSignal | undefined): Promise<string> {
   const named = process.env['CC']
   if (named !== undefined && named.trim() !== '') {
-    if (await runs(named, signal)) return named
+    if (await programRuns(named, signal)) return named
     throw missing(
       `the C compiler \`${printable(named)}\` that CC names does not run`,
       'Change CC or unset it.',
     )
   }
   for (const compiler of ['cc', 'gcc', 'clang']) {
-    if (await runs(compiler, signal)) return compiler
+    if (await programRuns(compiler, signal)) return compiler
   }
   throw missing('there is no C compiler (cc, gcc or clang)', install('a C compiler', 'build-essential'))
-}
-
-async function runs(command: string, signal: AbortSignal | undefined): Promise<boolean> {
-  const [program = '', ...args] = command.trim().split(/\s+/)
-  const {failed} = await execa(program, [...args, '--version'], {
-    reject: false,
-    stdin: 'ignore',
-    timeout: probeTimeoutMs,
-    ...(signal === undefined ? {} : {cancelSignal: signal}),
-  })
-  throwIfInterrupted(signal)
-  return !failed
 }
 
 async function inspect(

@@ -1,6 +1,7 @@
 import {currentVenv, findPython, namedPython, setupAdvice, venvProblem} from '../bridge/python-environment.js'
 import {EnvironmentError} from '../errors.js'
 import {findBasePython} from './base-python.mjs'
+import {kernelsCheck} from './kernels-check.js'
 import {compilerChecks, diskCheck, threadsCheck} from './machine-checks.js'
 import {dataCheck} from './data-check.js'
 import {unsupportedNode} from './node-version.mjs'
@@ -63,6 +64,7 @@ async function pythonChecks(options: DoctorOptions): Promise<{checks: Check[]; r
     passing('environment', environmentName(options)),
     ...packageChecks(report),
     paddleCheck(report),
+    ...(report.kernels === null ? [] : [kernelsCheck(report.kernels)]),
     curvesCheck(report),
   ]
   return {checks, report}

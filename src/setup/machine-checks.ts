@@ -25,7 +25,7 @@ export function threadsCheck(): Check {
   }
 }
 
-/** Only the native mask operations are compiled, so all else works without these. */
+/** Only the native mask operations and the kernels are compiled, so all else works without these. */
 export async function compilerChecks(hasHeaders: boolean | undefined): Promise<Check[]> {
   return [
     tool('compiler', await firstLine('cc', ['--version']), 'Install a C compiler', 'build-essential'),

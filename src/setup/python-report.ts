@@ -1,6 +1,8 @@
 import {execa} from 'execa'
 import {z} from 'zod'
 import {EnvironmentError} from '../errors.js'
+import {kernelEnvironment} from '../kernels/folders.js'
+import {pythonRoot} from '../paths.js'
 import {cleanPythonEnv} from './base-python.mjs'
 
 const packagesSchema = z.record(z.string(), z.string().nullable())
@@ -16,6 +18,10 @@ const reportSchema = z.object({
     z.object({version: z.string(), device: z.string(), gpus: z.number().int()}),
     z.object({error: z.string()}),
   ]),
+  /** What `kernel_library.py` says; null where Paddle does not work. */
+  kernels: z
+    .object({library: z.string().nullable(), unfitBecause: z.string().nullable(), hasBfloat16: z.boolean()})
+    .nullable(),
 })
 
 /** What an interpreter can do for the program. */
@@ -43,12 +49,21 @@ def paddle_report():
     except BaseException as error:
         return {"error": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
 
+def kernels_report():
+    sys.path.insert(0, sys.argv[1])
+    try:
+        from vilbert import kernel_library
+        return kernel_library.status()
+    except BaseException:
+        return None
+
 json.dump({
     "version": platform.python_version(),
     "executable": sys.executable,
-    "packages": {name: version(name) for name in sys.argv[1:]},
+    "packages": {name: version(name) for name in sys.argv[2:]},
     "hasHeaders": os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")),
     "paddle": paddle_report(),
+    "kernels": kernels_report(),
 }, answer)
 answer.close()
 `
@@ -57,7 +72,7 @@ const timeoutMs = 120_000
 
 /**
  * Asks an interpreter for its packages, and Paddle for a small product of matrices: that it imports says little
- * about whether it computes.
+ * about whether it computes. And whether there are kernels that fit it.
  *
  * @throws {EnvironmentError} when it does not answer
  */
@@ -66,8 +81,8 @@ export async function reportPython(
   packages: readonly string[],
   signal?: AbortSignal,
 ): Promise<PythonReport> {
-  const {stdout, failed, shortMessage} = await execa(python, ['-c', script, ...packages], {
-    env: cleanPythonEnv(process.env),
+  const {stdout, failed, shortMessage} = await execa(python, ['-c', script, pythonRoot, ...packages], {
+    env: {...cleanPythonEnv(process.env), ...kernelEnvironment()},
     extendEnv: false,
     stderr: 'ignore',
     timeout: timeoutMs,

@@ -7,6 +7,7 @@ import {
 } from 'listr2'
 import {currentVenv, fromSetupFailure} from '../bridge/python-environment.js'
 import {EnvironmentError, InterruptedError} from '../errors.js'
+import {buildKernels} from '../kernels/build.js'
 import {withLock} from './lock.mjs'
 import {reportPython} from './python-report.js'
 import {requiredPackages} from './requirements.js'
@@ -28,12 +29,19 @@ export type SetUpResult = {
   readonly pythonVersion: string
   readonly paddleVersion: string
   readonly device: string
+  readonly kernels: {
+    /** The library; null where Paddle's own operators compute. */
+    readonly library: string | null
+    /** Why there is none. */
+    readonly reason: string | null
+  }
   /** Whether there was anything to do. */
   readonly changed: boolean
 }
 
 /**
- * Makes the Python environment, or completes it, and has Paddle compute something.
+ * Makes the Python environment, or completes it, builds the kernels where that is possible, and has Paddle compute
+ * something.
  *
  * @throws {EnvironmentError} when Python or a package does not fit
  * @throws {NetworkError} when packages cannot be fetched
@@ -45,7 +53,9 @@ export async function setUpEnvironment(options: SetUpOptions): Promise<SetUpResu
     return await withLock(`${venv.venvDir}.lock`, async () => {
       const steps = await planVenv(venv)
       await runSteps(steps, options)
-      return await checkedResult(venv.venvDir, steps.length > 0, options)
+      const found = await checkedPaddle(venv.venvDir, signal)
+      const {changed, ...kernels} = await kernelsFor(found.python, options)
+      return {...found, kernels, changed: changed || steps.length > 0}
     })
   } catch (error) {
     if (signal.aborted) throw new InterruptedError(undefined, {cause: error})
@@ -85,20 +95,24 @@ async function runSteps(steps: readonly SetupStep[], {silent, signal}: SetUpOpti
 }
 
 /** What was installed must also compute. */
-async function checkedResult(venv: string, changed: boolean, options: SetUpOptions): Promise<SetUpResult> {
+async function checkedPaddle(venv: string, signal: AbortSignal) {
   const python = venvPython(venv)
-  const {version, paddle} = await reportPython(python, requiredPackages(), options.signal)
+  const {version, paddle} = await reportPython(python, requiredPackages(), signal)
   if ('error' in paddle) {
     throw new EnvironmentError(`Paddle is installed in ${venv} but does not work: ${paddle.error}.`, {
       next: 'Run `vilbert-ts doctor` for what it needs.',
     })
   }
-  return {
-    venv,
-    python,
-    pythonVersion: version,
-    paddleVersion: paddle.version,
-    device: paddle.device,
-    changed,
+  return {venv, python, pythonVersion: version, paddleVersion: paddle.version, device: paddle.device}
+}
+
+async function kernelsFor(python: string, options: SetUpOptions) {
+  const build = buildKernels({python, signal: options.signal})
+  const run = async () => {
+    const {reason, changed} = await build
+    return reason === null ? (changed ? 'built and tested' : 'up to date') : `none, because ${reason}`
   }
+  await runSteps([{title: 'Kernels', run}], options)
+  const {library, reason, changed} = await build
+  return {library, reason, changed}
 }
