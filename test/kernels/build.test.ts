@@ -42,7 +42,8 @@ onLinux(
     const before = await stat(join(folder, 'libvilbert_kernels.so'))
     const again = await fastestOf(3, () => build(installed.folder, [], env))
     t.like(again, {reason: null, changed: false, starts: 0})
-    t.true(again.tookMs < 1000, `${again.tookMs} ms`)
+    const limitMs = process.env['VILBERT_TS_QUIET_MACHINE'] === '1' ? 1000 : 5000
+    t.true(again.tookMs < limitMs, `${again.tookMs} ms`)
     t.is((await stat(join(folder, 'libvilbert_kernels.so'))).mtimeMs, before.mtimeMs)
     t.is(await readFile(join(folder, 'build.log'), 'utf8'), log)
 
