@@ -142,5 +142,6 @@ export {setUpEnvironment, type SetUpOptions, type SetUpResult} from './setup/set
 export {listRuns, runFolders, type RunList, type UnreadableRun} from './run/list.js'
 export {planPrune, prune, type PrunePlan} from './run/prune.js'
 export {showRun, type ShownRun} from './run/show.js'
-export {summarizeRun, type RunProgress, type RunSummary} from './run/summary.js'
+export type {RunProgress} from './run/progresses.js'
+export {summarizeRun, type RunSummary} from './run/summary.js'
 export {verifyRun, type RunProblem, type RunVerification, type VerifyRunOptions} from './run/verify-run.js'

@@ -2,7 +2,7 @@ import {readdir, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import {filesBelow} from './files-below.js'
 import {readStates, stateName, type SavedState} from './states.js'
-import {isRunning} from './summary.js'
+import {isRunning} from './progress.js'
 
 /** What of a run can go. */
 export type PrunePlan = {

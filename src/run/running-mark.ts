@@ -3,7 +3,12 @@ import {hostname} from 'node:os'
 import {join} from 'node:path'
 import {z} from 'zod'
 
-const markSchema = z.object({host: z.string(), pid: z.int().min(1)})
+const markSchema = z.object({
+  host: z.string(),
+  pid: z.int().min(1),
+  /** When it started, in what /proc counts: a number may belong to another process by now. */
+  start: z.string().nullable(),
+})
 const markFile = (runFolder: string): string => join(runFolder, '.running.json')
 
 /**
@@ -12,7 +17,8 @@ const markFile = (runFolder: string): string => join(runFolder, '.running.json')
  */
 export async function markRunning(runFolder: string): Promise<AsyncDisposable> {
   const file = markFile(runFolder)
-  await writeFile(file, JSON.stringify({host: hostname(), pid: process.pid})).catch(() => undefined)
+  const mark = {host: hostname(), pid: process.pid, start: await startOf(process.pid)}
+  await writeFile(file, JSON.stringify(mark)).catch(() => undefined)
   return {[Symbol.asyncDispose]: () => rm(file, {force: true}).catch(() => undefined)}
 }
 
@@ -21,13 +27,26 @@ export async function isMarkedRunning(runFolder: string): Promise<boolean | unde
   const text = await readFile(markFile(runFolder), 'utf8').catch(() => 'null')
   const mark = markSchema.safeParse(jsonOrNull(text))
   if (!mark.success) return false
-  if (mark.data.host !== hostname()) return undefined
+  const {host, pid, start} = mark.data
+  if (host !== hostname()) return undefined
+  return isThere(pid) && (await startOf(pid)) === start
+}
+
+function isThere(pid: number): boolean {
   try {
-    process.kill(mark.data.pid, 0)
+    process.kill(pid, 0)
     return true
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
+}
+
+/** Null where there is no /proc. */
+async function startOf(pid: number): Promise<string | null> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  // The name of the program stands in front, in brackets, and may hold anything.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return fields[19] ?? null
 }
 
 function jsonOrNull(text: string): unknown {

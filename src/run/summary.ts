@@ -1,13 +1,9 @@
-import {stat} from 'node:fs/promises'
-import {basename, join, resolve} from 'node:path'
-import {z} from 'zod'
+import {basename, resolve} from 'node:path'
 import {filesBelow} from './files-below.js'
-import {isMarkedRunning} from './running-mark.js'
+import {planOf, progressOf} from './progress.js'
+import type {RunProgress} from './progresses.js'
 import {readRunFile, type RunFile} from './run-file.js'
-import {readStates, type SavedState, type StateFile} from './states.js'
-
-/** How far a run is: it can be resumed while it is `interrupted`; `empty` has no state yet or any more. */
-export type RunProgress = 'finished' | 'interrupted' | 'running' | 'empty'
+import {readStates, type SavedState} from './states.js'
 
 /** What a list of runs tells of each. */
 export type RunSummary = {
@@ -25,9 +21,6 @@ export type RunSummary = {
   readonly sizeBytes: number
   readonly states: number
 }
-
-/** A log that grew within this time is being written. */
-const quietAfterMs = 60_000
 
 /** Sums up a run. @throws CheckpointError E_NO_RUN if the folder holds none */
 export async function summarizeRun(folder: string): Promise<RunSummary> {
@@ -56,42 +49,6 @@ export async function summaryOf(
     sizeBytes: await sizeOf(folder),
     states: states.length,
   }
-}
-
-const planSchema = z.object({
-  epochs: z.int().nullable().catch(null),
-  maxSteps: z.int().nullable().catch(null),
-  patience: z.int().nullable().catch(null),
-})
-type Plan = z.infer<typeof planSchema>
-
-function planOf({training}: RunFile): Plan {
-  return planSchema.parse({epochs: null, maxSteps: null, patience: null, ...training})
-}
-
-async function progressOf(folder: string, state: StateFile | undefined, plan: Plan): Promise<RunProgress> {
-  if (await isRunning(folder)) return 'running'
-  if (state === undefined) return 'empty'
-  return isFinished(state, plan) ? 'finished' : 'interrupted'
-}
-
-/** Whether a run is being trained: as its mark says, or from another machine as its log says. */
-export async function isRunning(folder: string): Promise<boolean> {
-  const marked = await isMarkedRunning(folder)
-  if (marked !== undefined) return marked
-  const log = await stat(join(folder, 'metrics.jsonl')).catch(() => undefined)
-  return log !== undefined && Date.now() - log.mtimeMs < quietAfterMs
-}
-
-// As `is_finished` of python/vilbert/train.py.
-function isFinished({epochs, step, best, stepsPerEpoch}: StateFile, plan: Plan): boolean {
-  if (plan.epochs !== null && epochs.length >= plan.epochs) return true
-  const isEpochEnd = step === (epochs.length + 1) * stepsPerEpoch
-  if (plan.maxSteps !== null && step >= plan.maxSteps && !isEpochEnd) return true
-  const sinceBest = epochs.filter(
-    ({epoch, valAccuracy}) => valAccuracy !== null && best !== null && epoch > best.epochs,
-  )
-  return plan.patience !== null && best !== null && sinceBest.length >= plan.patience
 }
 
 async function sizeOf(folder: string): Promise<number> {

@@ -1,17 +1,15 @@
 import {readdir, readFile, stat} from 'node:fs/promises'
 import {join} from 'node:path'
 import {z} from 'zod'
+import {runProgress} from '../run/progress.js'
 import {HttpProblem} from './problem.js'
 import {RunLog} from './run-log.js'
-import {runSchema, type RunMetrics, type RunState, type RunSummary} from './schemas.js'
-
-/** A run that has not written for so long is not said to be running. */
-const quietAfterMs = 60_000
+import {runSchema, type RunMetrics, type RunSummary} from './schemas.js'
 
 /** What of run.json is shown; a run of another version has none of it. */
 const planSchema = z.object({
   createdAt: z.string(),
-  training: z.object({epochs: z.int(), maxSteps: z.int().nullish()}),
+  training: z.object({epochs: z.int()}),
 })
 type Plan = z.infer<typeof planSchema>
 
@@ -60,7 +58,7 @@ export class RunCatalogue {
     const accuracies = curves.validations.map(({accuracy}) => accuracy)
     return {
       ...{id, steps, lastLoss, epochs, offset, ...curves},
-      state: stateOf(plan, {epochs, steps, changedMs: status.mtimeMs}),
+      state: await runProgress(join(this.#folder, id)),
       startedAt: plan?.createdAt ?? null,
       plannedEpochs: plan?.training.epochs ?? null,
       bestAccuracy: accuracies.length === 0 ? null : Math.max(...accuracies),
@@ -79,15 +77,6 @@ export class RunCatalogue {
   #logOf(id: string): string {
     return join(this.#folder, id, 'metrics.jsonl')
   }
-}
-
-function stateOf(
-  plan: Plan | undefined,
-  {epochs, steps, changedMs}: {readonly epochs: number; readonly steps: number; readonly changedMs: number},
-): RunState {
-  const {epochs: planned, maxSteps} = plan?.training ?? {epochs: Infinity}
-  if (epochs >= planned || steps >= (maxSteps ?? Infinity)) return 'finished'
-  return Date.now() - changedMs < quietAfterMs ? 'running' : 'quiet'
 }
 
 function compare(a: string, b: string): number {

@@ -1,5 +1,6 @@
 import {z} from 'zod'
 import {regionSchema} from '../model/events.js'
+import {runProgresses} from '../run/progresses.js'
 
 const count = z.int().min(0)
 const box = z.tuple([z.number(), z.number(), z.number(), z.number()])
@@ -69,8 +70,8 @@ export const imageDetailsSchema = imageSchema.extend({
   ),
 })
 
-/** Where a run stands; `quiet` is one that is not done and has written nothing for a while. */
-export const runStateSchema = z.enum(['running', 'quiet', 'finished'])
+/** Where a run stands, as `run list` says it. */
+export const runStateSchema = z.enum(runProgresses)
 
 export const runSchema = z.object({
   id: z.string(),

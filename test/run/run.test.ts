@@ -11,13 +11,15 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import {tmpdir} from 'node:os'
-import {join} from 'node:path'
+import {dirname, join} from 'node:path'
 import test, {type ExecutionContext} from 'ava'
+import {execa} from 'execa'
 import {loadConfig} from '../../src/config/load.js'
 import {isMarkedRunning, markRunning} from '../../src/run/running-mark.js'
 import type {RunList} from '../../src/run/list.js'
 import type {PrunePlan} from '../../src/run/prune.js'
 import {verifyRun} from '../../src/run/verify-run.js'
+import {RunCatalogue} from '../../src/serve/run-catalogue.js'
 import {Vilbert} from '../../src/vilbert.js'
 import {jsonOf, runCli} from '../helpers/cli.js'
 import {changeJson} from '../helpers/damage.js'
@@ -73,20 +75,39 @@ test('run show gives the settings with where each came from', async (t) => {
   })
 })
 
-test('a run that was left early is interrupted, one that is trained is running, one without states is empty', async (t) => {
+test('run list and serve agree: a run is running, interrupted or empty', async (t) => {
   const {runs, first} = await copied(t)
   const progress = async () => {
     const list = jsonOf(await runCli(['run', 'list', runs, '--json'])) as RunList
-    return list.runs[0]?.progress
+    const [served] = await new RunCatalogue(dirname(first)).list()
+    t.is(served?.state, list.runs[0]?.progress)
+    return served?.state
   }
+  t.is(await progress(), 'finished')
   const states = await statesOf(first)
   await rm(join(first, 'states', states[0] ?? ''), {recursive: true})
   t.is(await progress(), 'interrupted')
   const mark = await markRunning(first)
   t.is(await progress(), 'running')
+  const markFile = join(first, '.running.json')
+  const text = await readFile(markFile, 'utf8')
   await mark[Symbol.asyncDispose]()
   await rm(join(first, 'states'), {recursive: true})
   t.is(await progress(), 'empty')
+
+  const ended = execa('true')
+  await ended
+  const marked = JSON.parse(text) as {pid: number; start: string}
+  for (const left of [
+    {...marked, pid: ended.pid},
+    // The number of the process that is gone belongs to another one now.
+    {...marked, start: String(Number(marked.start) - 1)},
+  ]) {
+    await writeFile(markFile, JSON.stringify(left))
+    t.is(await progress(), 'empty')
+  }
+  await writeFile(markFile, JSON.stringify({...marked, host: 'another machine'}))
+  t.is(await progress(), 'running', 'its log is fresh, which is all that can be known of another machine')
 })
 
 test('run verify finds nothing wrong with a whole run', async (t) => {

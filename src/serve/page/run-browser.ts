@@ -23,8 +23,9 @@ const mostPoints = 400
 
 const states: Readonly<Record<RunState, string>> = {
   running: 'running',
-  quiet: 'no news for a minute',
+  interrupted: 'interrupted',
   finished: 'finished',
+  empty: 'without a state to go on from',
 }
 
 /** The list of training runs, and the curves of one of them, which grow while it runs. */

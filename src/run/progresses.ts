@@ -1,0 +1,4 @@
+/** How far a run is: it can be resumed while it is `interrupted`; `empty` has no state yet or any more. */
+export const runProgresses = ['finished', 'interrupted', 'running', 'empty'] as const
+/** One of {@link runProgresses}. */
+export type RunProgress = (typeof runProgresses)[number]
