@@ -101,8 +101,8 @@ def judge(
 ) -> Generator[dict[str, Any], None, list[Judgement]]:
     """Scores a split in batches of similar length; answers are in data order.
 
-    Several processes deal the batches out among them, so each number is the one that a single process gets. They
-    yield in step: after each of their turns.
+    The last progress tells that all is done. Several processes deal the batches out among them, so each number is the
+    one that a single process gets. They yield in step: after each of their turns.
     """
     judgements: dict[int, Judgement] = {}
     reported = time.perf_counter()
@@ -112,7 +112,8 @@ def judge(
         judged = (_judge_batch(scorer, dataset, *each) for each in zip(own, assembled))
         for first in range(0, len(batches), together.count):
             judgements.update(next(judged, {}))  # in the last turn some processes have none
-            if together.count > 1 or time.perf_counter() - reported > PROGRESS_SECONDS:
+            is_last = first + together.count >= len(batches)
+            if together.count > 1 or is_last or time.perf_counter() - reported > PROGRESS_SECONDS:
                 reported = time.perf_counter()
                 done = sum(len(rows) for rows in batches[: first + together.count])
                 yield {"type": "progress", "done": done, "total": len(dataset)}
