@@ -113,7 +113,7 @@ class Bench:
             if self._request["withBaseline"]:
                 data, rows = self._published(profile, dataset), range(size)
                 sides.append(
-                    Side("baseline", "published", lambda d=data, r=rows: len(published_regions(model, d, r)))
+                    Side(BASELINE, "published", lambda d=data, r=rows: len(published_regions(model, d, r)))
                 )
             yield from self._alternate("eval", profile, sides, "ms/expression")
             self._compare(f"made, {profile}", dataset, scorers)
@@ -200,7 +200,7 @@ class Bench:
             training.step(rows)
             return len(rows)
 
-        return Side("baseline", "published", work)
+        return Side(BASELINE, "published", work)
 
     def _data(self) -> Events:
         for images in DATA_IMAGES:
@@ -219,7 +219,7 @@ class Bench:
             if self._request["withBaseline"]:
                 published = PublishedData(dataset, _store(data), images)
                 sides.append(
-                    Side("baseline", "published", lambda p=published, r=picked: _assemble_published(p, r))
+                    Side(BASELINE, "published", lambda p=published, r=picked: _assemble_published(p, r))
                 )
             yield from self._alternate(
                 "data", f"{images} images", sides, "ms/item", 4 * self._request["rounds"]
@@ -256,7 +256,7 @@ class Bench:
                 if number > 0:
                     times[side.name].append(1000 * (time.perf_counter() - started) / items)
             yield {"type": "round", "what": f"{section} {profile}", "done": number, "total": rounds}
-        baseline = float(np.median(times["baseline"])) if "baseline" in times else None
+        baseline = float(np.median(times[BASELINE])) if BASELINE in times else None
         for side in sides:
             self._note(section, profile, side.name, side.engine, unit, times[side.name], baseline)
 
