@@ -49,8 +49,10 @@ class PackedBatch:
 
 
 class ExampleTable:
-    """What each example of a split is made of, as columns: a batch is looked up with a handful of array operations
-    whatever its size."""
+    """What each example of a split is made of, as columns.
+
+    A batch is looked up with a handful of array operations, whatever its size.
+    """
 
     def __init__(
         self,

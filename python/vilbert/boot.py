@@ -89,8 +89,11 @@ class _AfterPaddle:
 
 
 def _serve(interface: str) -> None:
-    """Run pythonia's loop: not as `__main__`, which `multiprocessing` children run again, nor as an import, which
-    would look like one to `cancellation.py`; its folder and its patch of `json` are taken away again first."""
+    """Run pythonia's loop, after its folder and its patch of `json` are taken away again.
+
+    It is not run as `__main__`, which `multiprocessing` children run again, nor as an import, which would look like
+    one to `cancellation.py`.
+    """
     unpatched = json.JSONEncoder.default
     sys.path.insert(0, str(Path(interface).parent))
     importlib.import_module("Bridge")

@@ -94,8 +94,11 @@ def _stops_at_events(request: dict[str, Any]) -> bool:
 
 
 def _hello(_request: dict[str, Any]) -> dict[str, object]:
-    """Ready; what pythonia needed to start would only get in the way: a Node started from here would take our
-    channel for its own, and a module named like one of pythonia's would not be found."""
+    """Ready; what pythonia needed to start is taken away, since it would only get in the way.
+
+    A Node started from here would take our channel for its own, and a module named like one of pythonia's would not
+    be found.
+    """
     os.environ.pop("NODE_CHANNEL_FD", None)
     for name in ("Bridge", "proxy", "json_patch"):
         sys.modules.pop(name, None)

@@ -74,8 +74,10 @@ class Cancellation:
 
 
 def _must_not_be_interrupted(frame: FrameType | None) -> bool:
-    """An import cut in half breaks the process for good, and destructors swallow exceptions: there the control
-    thread tries again a moment later."""
+    """Whether the control thread had better try again a moment later.
+
+    An import cut in half breaks the process for good, and destructors swallow exceptions.
+    """
     while frame is not None:
         code = frame.f_code
         if code.co_name == "__del__" or code.co_filename.startswith("<frozen importlib"):

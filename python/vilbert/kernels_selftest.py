@@ -36,6 +36,7 @@ class Numbers:
         self._random = np.random.default_rng(seed)
 
     def __call__(self, *shape: int, dtype: paddle.dtype | None = None) -> tuple[Tensor, np.ndarray]:
+        """Normal numbers of a shape: the tensor, and what it holds as float64."""
         tensor = paddle.to_tensor(self._random.standard_normal(shape).astype(np.float32))
         tensor = tensor.cast(dtype or self.dtype)
         return tensor, as_float64(tensor)

@@ -86,6 +86,7 @@ class TextEmbeddings(nn.Layer):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
+        """Token ids (B, T) to the text stream (B, T, D_t)."""
         positions = rows.embed_positions(self.position_embeddings.weight)  # (T, D_t)
         summed = self.word_embeddings(tokens) + (
             positions + self.token_type_embeddings.weight[0]
@@ -104,12 +105,15 @@ class ImageEmbeddings(nn.Layer):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, features: Tensor, locations: Tensor, rows: Rows) -> Tensor:
+        """Region features (B, R, v_feature_size) and locations (B, R, 5) to the image stream (B, R, D_v)."""
         projected = rows.linear(features, self.image_embeddings)  # (B, R, D_v)
         summed = projected + self.image_location_embeddings(locations)
         return rows.dropout(rows.norm(summed, self.LayerNorm), self.dropout)
 
 
 class SelfAttention(nn.Layer):
+    """Multi-head attention of a stream over itself."""
+
     def __init__(self, size: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
@@ -119,6 +123,7 @@ class SelfAttention(nn.Layer):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        """What each row takes from all rows of its example; (B, N, D) in and out."""
         query, key, value = rows.project(x, self.query, self.key, self.value)
         return rows.attend(query, key, value, rows, self.heads, self.dropout)
 
@@ -133,26 +138,33 @@ class Residual(nn.Layer):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, residual: Tensor, rows: Rows) -> Tensor:
+        """Of `x` (B, N, size_in) and what went in before, `residual` (B, N, size_out): (B, N, size_out)."""
         return rows.residual(x, self.dense, self.dropout, self.LayerNorm, residual)
 
 
 class Intermediate(nn.Layer):
+    """The wide projection of a layer, and its activation."""
+
     def __init__(self, size_in: int, size_out: int, activation: str) -> None:
         super().__init__()
         self.dense = _linear(size_in, size_out)
         self.activation = activation
 
     def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        """(B, N, size_in) to (B, N, size_out)."""
         return rows.intermediate(x, self.dense, self.activation)
 
 
 class Attention(nn.Layer):
+    """Self-attention with the projection and the sum behind it."""
+
     def __init__(self, size: int, heads: int, attention_dropout: float, hidden_dropout: float) -> None:
         super().__init__()
         self.self = SelfAttention(size, heads, attention_dropout)
         self.output = Residual(size, size, hidden_dropout)
 
     def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        """One stream, (B, N, D) in and out."""
         return self.output(self.self(x, rows), x, rows)
 
 
@@ -175,6 +187,7 @@ class TransformerLayer(nn.Layer):
         self.output = Residual(intermediate_size, size, hidden_dropout)
 
     def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        """One stream, (B, N, D) in and out."""
         x = self.attention(x, rows)
         return self.output(self.intermediate(x, rows), x, rows)
 
@@ -244,13 +257,17 @@ class CoAttentionOutput(nn.Layer):
         self.q_dense2 = _linear(config.bi_hidden_size, config.hidden_size)
 
     def for_image(self, context: Tensor, image: Tensor, rows: Rows) -> Tensor:
+        """The sum of the image stream and what it took from the text, (B, R, D_b); (B, R, D_v)."""
         return rows.residual(context, self.dense1, self.dropout1, self.LayerNorm1, image)  # (B, R, D_v)
 
     def for_text(self, context: Tensor, text: Tensor, rows: Rows) -> Tensor:
+        """The sum of the text stream and what it took from the image, (B, T, D_b); (B, T, D_t)."""
         return rows.residual(context, self.dense2, self.dropout2, self.LayerNorm2, text)  # (B, T, D_t)
 
 
 class CoAttentionLayer(nn.Layer):
+    """Both streams meet: co-attention, then the wide projections of each."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.biattention = CoAttention(config)
@@ -329,10 +346,13 @@ class Pooler(nn.Layer):
         self.dense = _linear(size, pooled_size)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) to (B, D_b)."""
         return F.relu(self.dense(x[:, 0]))  # (B, D_b)
 
 
 class Bert(nn.Layer):
+    """Embeddings and both streams, without heads; named as in the published checkpoints."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.embeddings = TextEmbeddings(config)
@@ -342,12 +362,15 @@ class Bert(nn.Layer):
         self.v_pooler = Pooler(config.v_hidden_size, config.bi_hidden_size)
 
     def forward(self, inputs: Inputs, *, image_only: bool) -> tuple[Tensor, Tensor]:
+        """Text stream (B, T, D_t) and image stream (B, R, D_v) of a batch, for `image_only` see `Encoder`."""
         text = self.embeddings(inputs.tokens, inputs.text_rows)
         image = self.v_embeddings(inputs.features, inputs.locations, inputs.image_rows)
         return self.encoder(text, image, inputs.text_rows, inputs.image_rows, image_only=image_only)
 
 
 class PredictionTransform(nn.Layer):
+    """What a masked-prediction head does before its classes: projection, activation, layer norm."""
+
     def __init__(self, size: int, activation: str) -> None:
         super().__init__()
         self.dense = _linear(size, size)
@@ -355,20 +378,26 @@ class PredictionTransform(nn.Layer):
         self.LayerNorm = _layer_norm(size)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) in and out."""
         return self.LayerNorm(self.activation(self.dense(x)))
 
 
 class PredictionHead(nn.Layer):
+    """Logits of the classes of each row: words of the vocabulary, or the detector's classes."""
+
     def __init__(self, size: int, classes: int, activation: str) -> None:
         super().__init__()
         self.transform = PredictionTransform(size, activation)
         self.decoder = _linear(size, classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) to (B, N, classes)."""
         return self.decoder(self.transform(x))
 
 
 class PretrainingHeads(nn.Layer):
+    """The heads of the pre-training: masked words, masked regions, and whether text and image fit."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.predictions = PredictionHead(config.hidden_size, config.vocab_size, config.hidden_act)
@@ -388,6 +417,7 @@ class WeightNormLinear(nn.Layer):
         self.bias = self.create_parameter([size_out], is_bias=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, size_in) to (B, size_out)."""
         return F.linear(x, self.weight_v * (self.weight_g / self.weight_v.norm()), self.bias)
 
 
@@ -402,6 +432,7 @@ class AnswerHead(nn.Layer):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, size) to one logit, (B, 1)."""
         return self.main["3"](self.dropout(F.relu(self.main["0"](x))))
 
 
@@ -450,8 +481,10 @@ class Vilbert(nn.Layer):
 
 
 def unused_prefixes(config: ModelConfig) -> tuple[str, ...]:
-    """Beginnings of the names that `region_logits` never touches: what follows the last meeting in the text
-    stream, the other heads, and the projections that no head uses."""
+    """Beginnings of the names that `region_logits` never touches.
+
+    What follows the last meeting in the text stream, the other heads, and the projections that no head uses.
+    """
     last = len(config.v_biattention_id) - 1
     text_after = range(config.t_biattention_id[-1], config.num_hidden_layers)
     return (

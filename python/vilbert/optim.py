@@ -120,18 +120,21 @@ class StockOptimizer:
         }
 
     def step(self, rates: Rates) -> None:
+        """One step of every group, each at its own rate."""
         for (head, _), optimizer in self._optimizers.items():
             optimizer.set_lr(rates.head if head else rates.body)
             optimizer.step()
             optimizer.clear_grad(set_to_zero=False)
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Moments in the names that Paddle gives them, as float32."""
         for optimizer in self._optimizers.values():
             for key, tensor in sorted(optimizer.state_dict().items()):
                 parameter = self._owner(key)
                 yield f"{self._names[parameter]}/{key[len(parameter) + 1 :]}", numbers_of(tensor)
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Gives each moment back to the group of its parameter."""
         paddle_names = {name: paddle_name for paddle_name, name in self._names.items()}
         for key_of_group, optimizer in self._optimizers.items():
             own = self._groups[key_of_group]
@@ -172,6 +175,7 @@ class FusedOptimizer:
         self._steps = 0
 
     def step(self, rates: Rates) -> None:
+        """One step of every parameter in one call of the kernels."""
         self._steps += 1
         settings = kernels.AdamSettings(
             BETA1,
@@ -197,6 +201,7 @@ class FusedOptimizer:
         )
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Moments in the names of `StockOptimizer`, so that either goes on from the other's."""
         powers = [np.array([beta**self._steps], np.float32) for beta in (BETA1, BETA2)]
         for name, moments in self._moments.items():
             for number, (power, moment) in enumerate(zip(powers, moments), start=1):
@@ -204,6 +209,7 @@ class FusedOptimizer:
                 yield f"{name}/moment{number}_0", numbers_of(moment)
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Takes moments back, and from them how many steps were taken."""
         for name, moments in self._moments.items():
             if f"{name}/moment1_0" not in arrays:
                 continue  # it never had a gradient

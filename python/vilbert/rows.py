@@ -66,17 +66,21 @@ class PaddedRows:
         self.score_bias = None if mask is None else ((1.0 - mask) * MASKED).unsqueeze([1, 2])  # (B, 1, 1, N)
 
     def embed_positions(self, table: Tensor) -> Tensor:
+        """The first N rows of the table, (N, D)."""
         return table[: self._length]  # (N, D)
 
     def linear(self, x: Tensor, linear: nn.Linear) -> Tensor:
+        """A linear layer; (B, N, K) to (B, N, D)."""
         return linear(x)
 
     def project(self, x: Tensor, *linears: nn.Linear) -> tuple[Tensor, ...]:
+        """One result (B, N, D) for each linear layer."""
         return tuple(linear(x) for linear in linears)
 
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, keys: PaddedRows, heads: int, dropout: nn.Dropout
     ) -> Tensor:
+        """Softmax of scaled products, with `keys` that are padding pushed down; (B, N, D)."""
         size = query.shape[2] // heads
         query = query.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, N, D/H)
         key = key.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])  # (B, H, M, D/H)
@@ -90,13 +94,17 @@ class PaddedRows:
     def residual(
         self, x: Tensor, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Tensor
     ) -> Tensor:
+        """Layer norm of dropout(dense(x)) + residual; (B, N, D)."""
         return norm(dropout(dense(x)) + residual)
 
     def intermediate(self, x: Tensor, dense: nn.Linear, activation: str) -> Tensor:
+        """A linear layer and its activation, one of `ACTIVATIONS`; (B, N, K) to (B, N, D)."""
         return ACTIVATIONS[activation](dense(x))
 
     def norm(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
+        """Layer norm; (B, N, D) in and out."""
         return norm(x)
 
     def dropout(self, x: Tensor, dropout: nn.Dropout) -> Tensor:
+        """Dropout; (B, N, D) in and out."""
         return dropout(x)

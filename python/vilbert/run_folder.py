@@ -147,8 +147,10 @@ class RunFolder:
         return read_state(folder)
 
     def forget_after(self, saved: SavedState | None) -> None:
-        """Gives up the states that came after `saved`, or all for None: from there the run goes another way, and a
-        state of the way that was given up must not pass for its newest."""
+        """Gives up the states that came after `saved`, or all for None.
+
+        From there the run goes another way, and a state of the way that was given up must not pass for its newest.
+        """
         for folder in self._folders() if self._is_ours else []:
             if saved is None or folder.name > saved.folder.name:
                 shutil.rmtree(folder, ignore_errors=True)
