@@ -173,46 +173,67 @@ export class Vilbert implements AsyncDisposable {
     return new Vilbert(onStderr === undefined ? options : {...options, onStderr})
   }
 
-  /** Trains; the result names the checkpoints. */
+  /**
+   * Trains; the result names the checkpoints. The run fails with ConfigError, DataError, FormatError or CheckpointError
+   * for what it is given, with BridgeError for Python.
+   */
   train(options: TrainOptions): Run<TrainEvent, TrainResult> {
     return new Run(this.#train(options))
   }
 
   /**
    * Says what {@link Vilbert.train} would take, from a few steps of the run: writes nothing but the feature store of
-   * data that were never used before.
+   * data that were never used before. Times are in seconds, memory and disk in bytes; fails as {@link Vilbert.train}.
    */
   planTraining(options: PlanOptions): Run<TrialEvent, TrainingPlan> {
     return new Run(this.#planTraining(options))
   }
 
-  /** Trains for a moment while the learning rate rises, and suggests one; writes nothing of the run. */
+  /**
+   * Trains for a moment while the learning rate rises, and suggests one; writes nothing of the run. Fails as
+   * {@link Vilbert.train}.
+   */
   findLearningRate(options: FindRateOptions): Run<RateEvent, LearningRates> {
     return new Run(this.#findLearningRate(options))
   }
 
-  /** Measures accuracy on a split. */
+  /**
+   * Measures accuracy on a split: the share, 0 to 1, of sentences whose chosen region overlaps the box that is meant
+   * with an IoU above 0.5. Fails as {@link Vilbert.train}.
+   */
   evaluate(options: EvaluateOptions): Run<EvaluateEvent, EvaluateResult> {
     return new Run(this.#evaluate(options))
   }
 
-  /** Finds a model and the images it can be asked about: what to ask many questions with. */
+  /**
+   * Finds a model and the images it can be asked about: what to ask many questions with.
+   * @throws ConfigError, CheckpointError, DataError, FormatError
+   */
   async load(options: LoadOptions): Promise<LoadedModel> {
     return await LoadedModel.open(this.#bridge, options)
   }
 
-  /** Ranks the regions of one image for each phrase; see {@link Vilbert.load} for more than one. */
+  /**
+   * Ranks the regions of one image for each phrase; see {@link Vilbert.load} for more than one image.
+   * @returns for each phrase the `topK` best regions, their boxes as x1, y1, x2, y2 in pixels
+   * @throws as {@link Vilbert.load}; DataError for an image without regions; BridgeError
+   */
   async predict({image, phrases, topK, ...options}: PredictOptions): Promise<Prediction<number>[]> {
     const model = await this.load(options)
     return await model.predictPhrases({image, phrases, topK, signal: options.signal})
   }
 
-  /** Writes a small synthetic data root, see `vilbert-ts data synth`. */
+  /**
+   * Writes a small synthetic data root, see `vilbert-ts data synth`. Fails with ConfigError where a value is
+   * out of range or the folder is in use.
+   */
   synthesize(options: SynthOptions): Run<SynthProgress, SynthResult> {
     return new Run(synthesize(this.#bridge, options))
   }
 
-  /** Measures this machine, see `vilbert-ts bench`. */
+  /**
+   * Measures this machine, see `vilbert-ts bench`: every measurement says its unit. Fails as {@link Vilbert.train}.
+   */
   bench(options: BenchOptions): Run<BenchEvent, BenchResult> {
     return new Run(this.#bench(options))
   }
@@ -228,6 +249,7 @@ export class Vilbert implements AsyncDisposable {
     await this.#bridge.close()
   }
 
+  /** {@link Vilbert.close}, where the variable of an `await using` goes out of scope. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -167,6 +167,7 @@ export class Bridge implements AsyncDisposable {
     return this.#closing
   }
 
+  /** {@link Bridge.close}, where the variable of an `await using` goes out of scope. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

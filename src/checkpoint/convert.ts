@@ -45,6 +45,7 @@ export type ConvertOptions = {
   /** Writes the SHA-256 of the whole input into the metadata. @default where that costs little: up to 256 MiB */
   readonly hashSource?: boolean | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told how many bytes are written, of all. */
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
 

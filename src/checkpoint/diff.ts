@@ -12,6 +12,7 @@ export type DiffOptions = {
   /** Numbers that are no further apart count as equal. @default 0 */
   readonly tolerance?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told how many tensors are compared, of those that both files have. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 

@@ -14,6 +14,7 @@ export type InspectOptions = {
   /** Reads every number, too. @default false */
   readonly stats?: boolean | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told how many bytes are read, of all. */
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
 

@@ -43,7 +43,10 @@ export function readMetadata(source: ByteSource): AnyMetadata {
   return metadata
 }
 
-/** Reads the description of a checkpoint from a file, see {@link readMetadata}. */
+/**
+ * Reads the description of a checkpoint, the JSON beside its weights; every number in it is checked.
+ * @throws FormatError with the reason in its code, such as E_JSON, E_META_VERSION or E_META_SHAPE
+ */
 export function readCheckpointMetadata(path: string): AnyMetadata {
   using source = new FileSource(path)
   return readMetadata(source)

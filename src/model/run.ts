@@ -11,6 +11,10 @@ export class Run<Event, Result> implements AsyncIterable<Event> {
     this.#work = work
   }
 
+  /**
+   * The events as the work goes on. Leaving the loop early ends the work in order, and there is no result then.
+   * @throws what the work failed with
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Event, void, void> {
     try {
       for (;;) {
@@ -27,7 +31,10 @@ export class Run<Event, Result> implements AsyncIterable<Event> {
     }
   }
 
-  /** Goes through the events that are left and gives the result. */
+  /**
+   * Goes through the events that are left and gives the result.
+   * @throws what the work failed with; an Error if it was left before it was done
+   */
   async result(): Promise<Result> {
     const events = this[Symbol.asyncIterator]()
     while ((await events.next()).done !== true);

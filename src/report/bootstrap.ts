@@ -11,7 +11,7 @@ export type Observation = {readonly imageId: number; readonly value: number}
 /**
  * 95 % percentile interval of the mean of `value`, by drawing whole images with replacement: sentences about one
  * image share its proposals and are not independent. Images are numbered in order of first appearance; each replicate
- * draws as many as there are with {@link mulberry32}, `floor(u * images)`, one generator for all replicates; quantiles
+ * draws as many as there are with `mulberry32`, `floor(u * images)`, one generator for all replicates; quantiles
  * interpolate linearly. Null with fewer than two images, where nothing varies.
  */
 export function clusteredInterval(observations: readonly Observation[]): Interval | null {

@@ -1,4 +1,3 @@
-/** How far a run is: it can be resumed while it is `interrupted`; `empty` has no state yet or any more. */
 export const runProgresses = ['finished', 'interrupted', 'running', 'empty'] as const
-/** One of {@link runProgresses}. */
+/** How far a run is: it can be resumed while it is `interrupted`; `empty` has no state yet or any more. */
 export type RunProgress = (typeof runProgresses)[number]

@@ -28,6 +28,7 @@ export type RunVerification = {
 
 export type VerifyRunOptions = {
   readonly signal?: AbortSignal | undefined
+  /** Told how many files are checked, of all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 

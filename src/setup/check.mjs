@@ -9,6 +9,7 @@ if (await makeReady()) {
     ['eslint', 'eslint', '.'],
     ['knip', 'knip'],
     ['publint', 'publint', root],
+    ['typedoc', 'typedoc', '--emit', 'none', '--logLevel', 'Warn'],
     ['ruff check', 'node', 'src/setup/venv-run.mjs', 'ruff', 'check', '--output-format', 'concise', ...ruff],
     ['ruff format', 'node', 'src/setup/venv-run.mjs', 'ruff', 'format', '--check', ...ruff],
     ['pyright', 'pyright', '-p', 'python'],

@@ -17,6 +17,7 @@ export type VerifyOptions = {
   /** The model that weights have to fit. @default only what every ViLBERT has in common is checked */
   readonly config?: ModelConfig | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told how many files and folders are checked, of all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 

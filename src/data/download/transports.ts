@@ -43,6 +43,7 @@ export class Transports implements AsyncDisposable {
       : httpTransport
   }
 
+  /** Ends the Python, if one was needed. */
   async [Symbol.asyncDispose](): Promise<void> {
     const bridge = await this.#bridge?.catch(() => undefined)
     await bridge?.close()
