@@ -23,7 +23,7 @@ export default class RunPrune extends BaseCommand<typeof RunPrune> {
 
   static override flags = {
     keep: Flags.integer({default: 1, min: 1, description: 'Newest states to keep of each run.'}),
-    'dry-run': Flags.boolean({description: 'Say what would go, and remove nothing.'}),
+    'dry-run': Flags.boolean({default: false, description: 'Say what would go, and remove nothing.'}),
     yes: Flags.boolean({char: 'y', description: 'Do not ask.'}),
   }
 
