@@ -1,13 +1,23 @@
 import {once} from 'node:events'
 import type {Writable} from 'node:stream'
 import type {VilbertError} from '../errors.js'
-import {reportError} from '../ui/error-report.js'
+import {reportError, type ErrorReport} from '../ui/error-report.js'
 import type {BatchOptions, LoadedModel} from './loaded-model.js'
-import type {BatchAnswer, PredictQuery} from './query.js'
+import type {BatchAnswer, Prediction, PredictQuery} from './query.js'
 import type {QueryLine} from './query-lines.js'
 
 /** An answer with the line that it is to, and the picture that was drawn of it. */
 export type LineAnswer = BatchAnswer & {readonly line: number; readonly drawing?: string}
+
+/** What stands in a line of the output: an answer, or what was wrong with the question. */
+export type AnswerLine = {
+  readonly id?: PredictQuery['id']
+  /** The line of the input, counted from 1. */
+  readonly line: number
+} & (
+  | (Prediction & {readonly drawing?: string})
+  | {readonly image?: number | string; readonly phrase?: string; readonly error: ErrorReport}
+)
 
 /** Answers lines in their order. Only as many lines are remembered as are being computed. */
 export async function* answerLines(
@@ -27,10 +37,15 @@ export async function* answerLines(
   }
 }
 
-/** The line of JSON that an answer becomes. */
-export function answerText({id, line, error, ...answer}: LineAnswer): string {
-  const known = {...(id !== undefined && {id}), line, ...answer, index: undefined}
-  return `${JSON.stringify(error === undefined ? known : {...known, error: reportError(error)})}\n`
+/** The line of JSON that an answer becomes; its place among the answers is not told, the line of the input is. */
+export function answerText(answer: LineAnswer): string {
+  return `${JSON.stringify({...answerLine(answer), index: undefined})}\n`
+}
+
+function answerLine({id, line, ...answer}: LineAnswer): AnswerLine {
+  const known = {...(id !== undefined && {id}), line}
+  if (answer.error === undefined) return {...known, ...answer}
+  return {...known, ...answer, error: reportError(answer.error)}
 }
 
 /** Writes and waits until the reader has room again; false once nobody reads any more. */

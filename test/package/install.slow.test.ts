@@ -5,6 +5,7 @@ import test from 'ava'
 import {jsonOf} from '../helpers/cli.js'
 import {noticedPackages} from '../helpers/notice.js'
 import {installPacked, type PackedPackage} from '../helpers/packed-package.js'
+import {unlike} from '../helpers/written-schemas.js'
 
 /** What the script prints. */
 type Answer = {
@@ -24,7 +25,14 @@ test.after.always(() => installed.remove())
 
 test.serial('the package holds what runs and what must be read, and no tests', (t) => {
   const {files} = installed
-  const wanted = ['LICENSE', 'NOTICE', 'README.md', 'oclif.manifest.json', 'dist/src/index.d.ts']
+  const wanted = [
+    'LICENSE',
+    'NOTICE',
+    'README.md',
+    'oclif.manifest.json',
+    'dist/src/index.d.ts',
+    'schemas/train.json',
+  ]
   const sources = ['python/vilbert/bridge.py', 'python/refer/Makefile', 'python/kernels/Makefile']
   for (const file of [...wanted, ...sources]) t.true(files.includes(file), file)
   t.deepEqual(
@@ -78,6 +86,7 @@ test.serial('demo learns to read in the empty folder, and the script uses what i
   t.timeout(900_000)
   const demo = await installed.run('vilbert-ts', ['demo', '--json'], 880_000)
   t.is(demo.exitCode, 0, demo.stdout + demo.stderr)
+  t.deepEqual(unlike('demo', jsonOf(demo)), [])
   const {accuracy, predictions} = jsonOf(demo) as {
     accuracy: number
     predictions: {image: number; picture: string}[]
