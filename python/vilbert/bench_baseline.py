@@ -1,13 +1,15 @@
 """What the published code does, re-enacted for its cost: our own model and operators, its way of using them.
 
 Every expression is padded to 20 tokens and every image to 100 regions, masks are added to all scores, all seven heads
-are computed, an item is found by searching a list and decoded from base64, and AdamW steps over all parameters.
+are computed, an item is found by searching a list and decoded from base64, AdamW steps over all parameters, and
+Paddle's flags are as they come.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import paddle
@@ -19,9 +21,20 @@ from vilbert.dataset import Expression, ReferringDataset
 from vilbert.features import RegionStore
 from vilbert.model import Inputs, Vilbert, padded_inputs
 from vilbert.optim import BETA1, BETA2, EPSILON, is_decayed, is_head
+from vilbert.session import TRANSPOSED_VIEWS
 
 TOKENS, REGIONS = 20, 100
 KEPT_IMAGES = 64  # that are held in their encoded form; a longer list of keys shares them
+
+
+@contextmanager
+def flags_as_they_come() -> Iterator[None]:
+    """Takes back, for a while, what this project sets of Paddle and the published code leaves alone."""
+    paddle.set_flags({TRANSPOSED_VIEWS: True})
+    try:
+        yield
+    finally:
+        paddle.set_flags({TRANSPOSED_VIEWS: False})
 
 
 class PublishedData:
@@ -91,6 +104,7 @@ class PublishedTraining:
             for (head, decayed), parameters in groups.items()
         ]
 
+    @flags_as_they_come()
     def step(self, rows: Sequence[int]) -> float:
         """Takes one step; gives its loss."""
         self._model.train()
@@ -104,6 +118,7 @@ class PublishedTraining:
         return float(loss)
 
 
+@flags_as_they_come()
 def published_regions(model: Vilbert, data: PublishedData, rows: Sequence[int]) -> np.ndarray:
     """The chosen region of each example, with all heads computed on the way; (B,)."""
     model.eval()
