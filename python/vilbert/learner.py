@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
 from typing import Any, Protocol
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
@@ -15,7 +17,7 @@ from vilbert.dataset import ReferringDataset, groups_of_similar_length
 from vilbert.errors import ConfigError, MachineError
 from vilbert.model import Vilbert
 from vilbert.optim import FusedOptimizer, Optimizer, OptimizerSettings, StockOptimizer
-from vilbert.packed import LoweredWeights, Pass
+from vilbert.packed import AtOnce, LoweredWeights, Pass
 from vilbert.precision import Precision
 from vilbert.scorer import KernelScorer, Scorer, StockScorer
 from vilbert.session import to_inputs, to_packed_inputs
@@ -40,10 +42,14 @@ class Learner(Protocol):
         """Numbers of a group as this engine wants them: numpy alone, so from any thread."""
         ...
 
-    def learn(self, groups: Iterable[Any], step_size: int, seed: int) -> float:
+    def learn(
+        self, groups: Iterable[Any], step_size: int, seed: int, on_change: Callable[[], None] | None = None
+    ) -> float:
         """Adds the gradients of all assembled groups to the parameters'; returns their part of the mean loss.
 
-        The mean is over `step_size` examples; dropout depends on `seed` alone.
+        The mean is over `step_size` examples; dropout depends on `seed` alone. With `on_change`, these are all groups
+        of the step, which its optimizer has begun: weights may change here already. It is called before they do; they
+        do not when the loss is no number.
         """
         ...
 
@@ -74,7 +80,9 @@ class StockLearner:
         """A batch padded to its longest example."""
         return dataset.batch(rows)
 
-    def learn(self, groups: Iterable[Batch], step_size: int, seed: int) -> float:
+    def learn(
+        self, groups: Iterable[Batch], step_size: int, seed: int, on_change: Callable[[], None] | None = None
+    ) -> float:
         """Forward and backward pass of each group."""
         paddle.seed(seed)
         self._model.train()
@@ -107,6 +115,7 @@ class KernelLearner:
         self._model = model
         self.precision = precision
         self._lowered = LoweredWeights() if precision == "bf16" else None
+        self._at_once: AtOnce | None = None
 
     def groups(self, rows: Sequence[int], region_counts: Sequence[int]) -> list[list[int]]:
         """The rows in their order, so many at once as memory allows: packed, length does not matter."""
@@ -124,23 +133,46 @@ class KernelLearner:
         """A batch without padding."""
         return dataset.packed(rows)
 
-    def learn(self, groups: Iterable[PackedBatch], step_size: int, seed: int) -> float:
-        """Forward and backward pass of each group; its dropouts go on counting where those before ended."""
+    def learn(
+        self,
+        groups: Iterable[PackedBatch],
+        step_size: int,
+        seed: int,
+        on_change: Callable[[], None] | None = None,
+    ) -> float:
+        """Forward and backward pass of each group; its dropouts go on counting where those before ended.
+
+        The gradients of a step's only group are whole as soon as they are there, and go into the weights at once.
+        """
         self._model.train()
-        total, stream = 0.0, 0
-        for batch in groups:
-            shared = Pass(is_training=True, lowered=self._lowered, seed=seed, first_stream=stream)
+        total, stream, batches = 0.0, 0, iter(groups)
+        first = list(islice(batches, 2))
+        at_once = self._at_once if on_change is not None and len(first) == 1 else None
+        for batch in chain(first, batches):
+            shared = Pass(
+                is_training=True,
+                lowered=self._lowered,
+                seed=seed,
+                first_stream=stream,
+                at_once=at_once,
+            )
             logits = self._model.region_logits(to_packed_inputs(batch, shared))  # (R,)
             stream = shared.next_stream
             targets = paddle.to_tensor(batch.targets)
             loss = summed_loss(logits[: len(batch.targets)], targets) / step_size
-            loss.backward()
             total += float(loss)
+            if at_once is not None and on_change is not None:
+                if not np.isfinite(total):
+                    break
+                on_change()
+            loss.backward()
         return total
 
     def optimizer(self, named: Sequence[tuple[str, Tensor]], settings: OptimizerSettings) -> Optimizer:
-        """AdamW in one pass over memory."""
-        return FusedOptimizer(named, settings, lowered=self._lowered)
+        """AdamW in one pass over memory; what `learn` changes already, it changes by this one."""
+        optimizer = FusedOptimizer(named, settings, lowered=self._lowered)
+        self._at_once = AtOnce(optimizer.take)
+        return optimizer
 
     def scorer(self) -> Scorer:
         """The model over packed rows."""

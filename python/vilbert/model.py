@@ -88,7 +88,7 @@ class TextEmbeddings(nn.Layer):
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """Token ids (B, T) to the text stream (B, T, D_t)."""
         positions = rows.embed_positions(self.position_embeddings.weight)  # (T, D_t)
-        summed = self.word_embeddings(tokens) + (
+        summed = rows.embed_words(tokens, self.word_embeddings) + (
             positions + self.token_type_embeddings.weight[0]
         )  # (B, T, D_t)
         return rows.dropout(rows.norm(summed, self.LayerNorm), self.dropout)

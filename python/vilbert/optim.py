@@ -79,8 +79,12 @@ class OptimizerSettings:
 class Optimizer(Protocol):
     """AdamW, with a rate for the body and one for the head, and decay for some of the parameters."""
 
-    def step(self, rates: Rates) -> None:
-        """Applies the gradients and clears them."""
+    def begin(self, rates: Rates) -> None:
+        """Makes ready for a step at these rates; nothing has changed yet."""
+        ...
+
+    def finish(self) -> None:
+        """Applies the gradients and clears them: the end of a step."""
         ...
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
@@ -119,10 +123,14 @@ class StockOptimizer:
             for (head, decayed), parameters in groups.items()
         }
 
-    def step(self, rates: Rates) -> None:
-        """One step of every group, each at its own rate."""
+    def begin(self, rates: Rates) -> None:
+        """Sets the rate of every group."""
         for (head, _), optimizer in self._optimizers.items():
             optimizer.set_lr(rates.head if head else rates.body)
+
+    def finish(self) -> None:
+        """One step of every group."""
+        for optimizer in self._optimizers.values():
             optimizer.step()
             optimizer.clear_grad(set_to_zero=False)
 
@@ -166,37 +174,56 @@ class FusedOptimizer:
         lowered: LoweredWeights | None,
     ) -> None:
         self._named = named
+        self._names = {parameter.name: name for name, parameter in named}  # by Paddle's own names
         self._decays = {
             name: settings.weight_decay if is_decayed(name, settings.recipe) else 0.0 for name, _ in named
         }
         self._clip_value = settings.clip_value
         self._lowered = lowered
         self._moments = {name: (paddle.zeros_like(p), paddle.zeros_like(p)) for name, p in named}
-        self._steps = 0
+        self._steps = 0  # that are finished
+        self._rates = Rates(0.0, 0.0)
+        self._settings: kernels.AdamSettings | None = None  # of the step under way
+        self._taken: set[str] = set()
 
-    def step(self, rates: Rates) -> None:
-        """One step of every parameter in one call of the kernels."""
-        self._steps += 1
-        settings = kernels.AdamSettings(
+    def begin(self, rates: Rates) -> None:
+        """From here on, `take` may change parameters."""
+        self._rates = rates
+        self._taken.clear()
+        self._settings = kernels.AdamSettings(
             BETA1,
             BETA2,
             EPSILON,
             self._clip_value or 0.0,
-            1 - BETA1**self._steps,
-            1 - BETA2**self._steps,
+            1 - BETA1 ** (self._steps + 1),
+            1 - BETA2 ** (self._steps + 1),
         )
-        kernels.adam_step([self._tensor(name, parameter, rates) for name, parameter in self._named], settings)
-        for _, parameter in self._named:
-            parameter.clear_gradient(set_to_zero=False)
 
-    def _tensor(self, name: str, parameter: Tensor, rates: Rates) -> kernels.AdamTensor:
+    def take(self, parameter: Tensor, gradient: Tensor) -> None:
+        """Applies the whole gradient of a parameter before the end of its step, which then leaves it alone."""
+        assert self._settings is not None, "a step has begun"
+        name = self._names[parameter.name]
+        assert name not in self._taken, f"{name} was changed in this step already"
+        self._taken.add(name)
+        kernels.adam_step([self._tensor(name, parameter, gradient)], self._settings)
+
+    def finish(self) -> None:
+        """One step of every parameter that `take` has left, in one call of the kernels."""
+        assert self._settings is not None, "a step has begun"
+        left = [(name, parameter) for name, parameter in self._named if name not in self._taken]
+        kernels.adam_step([self._tensor(name, each, each.grad) for name, each in left], self._settings)
+        for _, parameter in left:
+            parameter.clear_gradient(set_to_zero=False)
+        self._steps, self._settings = self._steps + 1, None
+
+    def _tensor(self, name: str, parameter: Tensor, gradient: Tensor | None) -> kernels.AdamTensor:
         return kernels.AdamTensor(
             parameter.size,
             parameter.data_ptr(),
-            kernels.address(parameter.grad),
+            kernels.address(gradient),
             *(moment.data_ptr() for moment in self._moments[name]),
             kernels.address(self._lowered.known(parameter) if self._lowered else None),
-            rates.head if is_head(name) else rates.body,
+            self._rates.head if is_head(name) else self._rates.body,
             self._decays[name],
         )
 

@@ -6,7 +6,7 @@ so is what is kept for the backward pass; the residual stream, layer norms, soft
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from paddle.autograd import PyLayer
 
 from vilbert import kernels
 from vilbert.rows import ACTIVATIONS
+from vilbert.views import numbers_of
 
 
 class LoweredWeights:
@@ -38,13 +39,50 @@ class LoweredWeights:
         return self._copies.get(weight.name)
 
 
+class AtOnce:
+    """Puts the gradient of a weight to use as soon as it is there, in the middle of a backward pass.
+
+    So the gradients of all weights are never in memory together, nor asked of the system anew in every step. The pass
+    must be the step's only one, and use each weight once.
+    """
+
+    def __init__(self, use: Callable[[Tensor, Tensor], None]) -> None:
+        self._use = use  # takes a weight and its gradient
+        self._gradients: dict[tuple[int, ...], Tensor] = {}
+        self._row_gradients: dict[str, Tensor] = {}
+
+    def use_product(self, weight: Tensor, x: Tensor, grad_y: Tensor) -> None:
+        """The gradient of a weight (K, N) is x^T grad_y; the next one of its shape is made in the same place."""
+        shape = tuple(weight.shape)
+        if shape not in self._gradients:
+            self._gradients[shape] = paddle.empty(shape, "float32")
+        self._use(weight, kernels.matmul(x, grad_y, self._gradients[shape], left_transposed=True))
+
+    def use_rows(self, table: Tensor, rows: np.ndarray, grad_rows: np.ndarray) -> None:
+        """The gradient of a table (P, D) is zero but for some rows; a row may come more than once."""
+        if table.name not in self._row_gradients:
+            self._row_gradients[table.name] = paddle.zeros(table.shape, "float32")
+        gradient = self._row_gradients[table.name]
+        numbers = numbers_of(gradient)
+        np.add.at(numbers, rows, grad_rows)
+        self._use(table, gradient)
+        numbers[rows] = 0
+
+
 class Pass:
     """What both streams of one pass through the model share: precision, and random numbers that never repeat."""
 
     def __init__(
-        self, *, is_training: bool, lowered: LoweredWeights | None, seed: int = 0, first_stream: int = 0
+        self,
+        *,
+        is_training: bool,
+        lowered: LoweredWeights | None,
+        seed: int = 0,
+        first_stream: int = 0,
+        at_once: AtOnce | None = None,
     ) -> None:
         self.is_training = is_training
+        self.at_once = at_once
         self._lowered = lowered
         self._seed = seed
         self.next_stream = first_stream
@@ -70,6 +108,11 @@ class PackedRows:
         self.shared = shared
         self.starts = np.ascontiguousarray(starts, np.int32)  # (B + 1,)
         self._positions = positions  # (N,) of each row in its sequence
+
+    def embed_words(self, tokens: Tensor, table: nn.Embedding) -> Tensor:
+        if self.shared.at_once is None or table.weight.stop_gradient:
+            return table(tokens)
+        return _EmbedWords.apply(table.weight, self.shared.at_once, tokens, table)
 
     def embed_positions(self, table: Tensor) -> Tensor:
         assert self._positions is not None, "only words have positions"
@@ -120,12 +163,17 @@ def _norm(layer: nn.LayerNorm, dropout: kernels.Dropout) -> kernels.Norm:
 
 
 def _product_gradients(
-    x: Tensor, grad_y: Tensor, linear: nn.Linear, grad_bias: Tensor | None = None
+    shared: Pass, x: Tensor, grad_y: Tensor, linear: nn.Linear, grad_bias: Tensor | None = None
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Gradients of weight (K, N) and bias (N) of y = x W + b; nothing is computed for what is frozen."""
+    """Gradients of weight (K, N) and bias (N) of y = x W + b; nothing is computed for what is frozen.
+
+    Where gradients are used at once, W has changed afterwards and Paddle gets none for it.
+    """
     weight, bias = linear.weight, linear.bias
     grad_weight = None
-    if not weight.stop_gradient:
+    if not weight.stop_gradient and shared.at_once is not None:
+        shared.at_once.use_product(weight, x, grad_y)
+    elif not weight.stop_gradient:
         grad_weight = kernels.matmul(x, grad_y, paddle.empty(weight.shape, "float32"), left_transposed=True)
     if bias.stop_gradient:
         return grad_weight, None
@@ -139,6 +187,22 @@ def _wants(ctx: Any, *inputs: Tensor | None) -> None:
 def _wanted(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
     """Paddle insists on None for what is frozen."""
     return tuple(gradient if wanted else None for gradient, wanted in zip(gradients, ctx.wanted))
+
+
+class _EmbedWords(PyLayer):
+    """With the gradient used at once: of the 94 MB that Paddle makes of it, all but a few rows are zero."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, at_once: AtOnce, tokens: Tensor, table: nn.Embedding) -> Tensor:
+        ctx.weight, ctx.at_once, ctx.tokens, ctx.padding = weight, at_once, tokens, table._padding_idx
+        return table(tokens)  # (N, D)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (grad,) = grads
+        tokens = ctx.tokens.numpy()
+        is_word = tokens != ctx.padding
+        ctx.at_once.use_rows(ctx.weight, tokens[is_word], numbers_of(grad)[is_word])
 
 
 class _Project(PyLayer):
@@ -166,10 +230,10 @@ class _Project(PyLayer):
         gradients: list[Tensor | None] = []
         for place, (linear, grad_y) in enumerate(zip(ctx.linears, grads)):
             grad_y = kernels.convert(grad_y, ctx.shared.dtype)
-            gradients.extend(_product_gradients(x, grad_y, linear))
             if grad_x is not None:
                 weight = ctx.shared.weight(linear)
                 kernels.matmul(grad_y, weight, grad_x, right_transposed=True, accumulate=place > 0)
+            gradients.extend(_product_gradients(ctx.shared, x, grad_y, linear))
         return (grad_x, *gradients)
 
 
@@ -219,7 +283,7 @@ class _Residual(PyLayer):
         )
         weight = ctx.shared.weight(ctx.dense)
         grad_x = kernels.matmul(g.x, weight, paddle.empty(x.shape, ctx.x_dtype), right_transposed=True)
-        grad_weight, grad_bias = _product_gradients(x, g.x, ctx.dense, g.x_sum)
+        grad_weight, grad_bias = _product_gradients(ctx.shared, x, g.x, ctx.dense, g.x_sum)
         return _wanted(ctx, grad_x, g.residual, grad_weight, grad_bias, g.gain, g.shift)
 
 
@@ -244,7 +308,7 @@ class _Intermediate(PyLayer):
         grad_x = kernels.matmul(
             grad_before, weight, paddle.empty(x.shape, ctx.x_dtype), right_transposed=True
         )
-        return _wanted(ctx, grad_x, *_product_gradients(x, grad_before, ctx.dense))
+        return _wanted(ctx, grad_x, *_product_gradients(ctx.shared, x, grad_before, ctx.dense))
 
 
 class _Norm(PyLayer):

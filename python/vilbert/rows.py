@@ -21,6 +21,10 @@ Self = TypeVar("Self", contravariant=True)
 class Rows(Protocol[Self]):
     """The operators of one stream, (…, D) float32 in and out."""
 
+    def embed_words(self, tokens: Tensor, table: nn.Embedding) -> Tensor:
+        """The rows of the word table for tokens."""
+        ...
+
     def embed_positions(self, table: Tensor) -> Tensor:
         """The rows of a position table (P, D) for the words."""
         ...
@@ -64,6 +68,10 @@ class PaddedRows:
     def __init__(self, length: int, mask: Tensor | None) -> None:
         self._length = length
         self.score_bias = None if mask is None else ((1.0 - mask) * MASKED).unsqueeze([1, 2])  # (B, 1, 1, N)
+
+    def embed_words(self, tokens: Tensor, table: nn.Embedding) -> Tensor:
+        """(B, N, D) of tokens (B, N)."""
+        return table(tokens)
 
     def embed_positions(self, table: Tensor) -> Tensor:
         """The first N rows of the table, (N, D)."""

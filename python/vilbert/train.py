@@ -255,16 +255,18 @@ class TrainingRun:
     ) -> tuple[dict[str, Any], int]:
         step = self.step + 1
         seed = step_seed(self.spec.seed, step, self.processes.rank)
-        loss = self.learner.learn(self._awaited(batches), len(rows), seed)
+        factor = self.schedule.factor(step)
+        rates = Rates(body=self.spec.lr * factor, head=self.spec.head_lr * factor)
+        self.optimizer.begin(rates)
+        on_change = self._changes if self.processes.count == 1 else None
+        loss = self.learner.learn(self._awaited(batches), len(rows), seed, on_change)
         loss, wish = self.processes.add_up(self.trained, loss, self._wish(since))
         if not math.isfinite(loss):
             raise DivergedError(
                 self._divergence(step, loss, rows), "Try a lower --lr, or clip gradients with --clip."
             )
-        factor = self.schedule.factor(step)
-        rates = Rates(body=self.spec.lr * factor, head=self.spec.head_lr * factor)
-        self._is_whole = False
-        self.optimizer.step(rates)
+        self._changes()
+        self.optimizer.finish()
         if self.average is not None:
             self.average.update()
         self.step, self._is_whole = step, True
@@ -276,6 +278,9 @@ class TrainingRun:
             "lr": {"body": rates.body, "head": rates.head},
         }
         return event, wish
+
+    def _changes(self) -> None:
+        self._is_whole = False
 
     def _awaited(self, batches: Iterator[Any]) -> Iterator[Any]:
         while True:
