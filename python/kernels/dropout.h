@@ -1,24 +1,11 @@
 // Dropout whose mask is a function of (seed, stream, index) alone: nothing is stored, any thread count gives the same.
 #pragma once
 #include <cstdint>
+#include <cstring>
+
+#include "philox.h"
 
 namespace kernels {
-
-// Philox 4x32 with ten rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-inline void philox(uint64_t seed, uint64_t counter, uint32_t stream, uint32_t out[4]) {
-  uint32_t key0 = uint32_t(seed), key1 = uint32_t(seed >> 32);
-  uint32_t x0 = uint32_t(counter), x1 = uint32_t(counter >> 32), x2 = stream, x3 = 0;
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t product0 = uint64_t(0xD2511F53u) * x0, product1 = uint64_t(0xCD9E8D57u) * x2;
-    x0 = uint32_t(product1 >> 32) ^ x1 ^ key0;
-    x1 = uint32_t(product1);
-    x2 = uint32_t(product0 >> 32) ^ x3 ^ key1;
-    x3 = uint32_t(product0);
-    key0 += 0x9E3779B9u;
-    key1 += 0xBB67AE85u;
-  }
-  out[0] = x0, out[1] = x1, out[2] = x2, out[3] = x3;
-}
 
 struct Dropout {
   uint64_t seed;
@@ -37,12 +24,28 @@ struct Dropout {
   // Factors of the elements first .. first + count; `first` is a multiple of 4, `factors` has room up to one.
   void factors(uint64_t first, int64_t count, float *factors) const {
     const int64_t groups = (count + 3) / 4;
-#pragma omp simd
-    for (int64_t group = 0; group < groups; ++group) {
-      uint32_t random[4];
-      philox(seed, first / 4 + uint64_t(group), stream, random);
-      for (int lane = 0; lane < 4; ++lane) factors[4 * group + lane] = random[lane] < threshold ? 0.f : scale;
+    for (int64_t group = 0; group < groups; group += word_lanes) {
+      Words random[4];
+      philox(seed, all_lanes(first / 4 + uint64_t(group)) + lane_numbers(), stream, random);
+      // A lane has two factors each; the two vectors are interleaved to give the four of a group side by side.
+      const Words pairs0 = factor(random[0]) | factor(random[1]) << 32;
+      const Words pairs1 = factor(random[2]) | factor(random[3]) << 32;
+      uint64_t turned[2 * word_lanes];
+      for (int lane = 0; lane < word_lanes; ++lane) turned[2 * lane] = pairs0[lane], turned[2 * lane + 1] = pairs1[lane];
+      const int64_t left = groups - group;
+      if (left >= word_lanes) std::memcpy(factors + 4 * group, turned, sizeof turned);
+      else std::memcpy(factors + 4 * group, turned, size_t(left) * 4 * sizeof(float));
     }
+  }
+
+ private:
+  // The bits of the factor for the number in the lower half of each lane.
+  Words factor(Words numbers) const {
+    uint32_t bits;
+    std::memcpy(&bits, &scale, sizeof bits);
+    typedef int64_t Signed __attribute__((vector_size(sizeof(Words))));  // compares faster
+    const auto is_kept = Signed(numbers & all_lanes(0xffffffffu)) >= Signed(all_lanes(threshold));
+    return Words(is_kept) & all_lanes(bits);
   }
 };
 
