@@ -1,5 +1,6 @@
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
 import type {Config} from '@oclif/core/config'
 import {packageRoot} from './paths.js'
 
@@ -30,18 +31,17 @@ export function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 
 function readConfig(): ListedConfig | undefined {
   try {
-    const pjson = readJson('package.json') as Config['pjson']
-    const {commands} = readJson('oclif.manifest.json') as {
-      commands: Record<string, Config['commands'][number]>
-    }
+    const pjson = readJson(join(packageRoot, 'package.json')) as Config['pjson']
     const {name, version, oclif} = pjson
+    const roots = [packageRoot, ...(oclif.plugins ?? []).map(pluginRoot)]
+    const commands = roots.flatMap(commandsOf)
     return {
       bin: oclif.bin ?? name,
-      commands: Object.values(commands),
+      commands,
       name,
       pjson,
       root: packageRoot,
-      topics: topicsOf(pjson, Object.values(commands)),
+      topics: topicsOf(pjson, commands),
       topicSeparator: ' ',
       userAgent: `${name}/${version} ${process.platform}-${process.arch} node-${process.version}`,
     }
@@ -56,6 +56,19 @@ function topicsOf({oclif}: Config['pjson'], commands: Config['commands']): Confi
   return [...named, ...commands.map(({id}) => ({name: id}))]
 }
 
+/** The commands that the build of a package has written down, without those that only programs call. */
+function commandsOf(root: string): Config['commands'] {
+  const manifest = readJson(join(root, 'oclif.manifest.json')) as {
+    commands: Record<string, Config['commands'][number]>
+  }
+  return Object.values(manifest.commands).filter(({hidden}) => !hidden)
+}
+
+/** The folder of a plug-in; its main file lies one folder below. */
+function pluginRoot(name: string): string {
+  return fileURLToPath(new URL('..', import.meta.resolve(name)))
+}
+
 function readJson(file: string): unknown {
-  return JSON.parse(readFileSync(join(packageRoot, file), 'utf8'))
+  return JSON.parse(readFileSync(file, 'utf8'))
 }
