@@ -1,6 +1,7 @@
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../src/base-command.js'
 import {demo, type DemoEvent, type DemoResult} from '../src/demo.js'
+import {Run} from '../src/model/run.js'
 import {duration} from '../src/ui/progress.js'
 import {TrainingView} from '../src/ui/training-view.js'
 import {Vilbert} from '../src/vilbert.js'
@@ -32,17 +33,14 @@ export default class Demo extends BaseCommand<typeof Demo> {
   async run(): Promise<DemoResult> {
     const {python, images, epochs, seed, 'data-root': dataRoot, 'output-dir': outputDir} = this.flags
     await using vilbert = await Vilbert.open({python})
-    const work = demo(vilbert, {dataRoot, outputDir, images, epochs, seed, signal: this.interrupt})
+    const run = new Run(demo(vilbert, {dataRoot, outputDir, images, epochs, seed, signal: this.interrupt}))
     const show = this.#screen()
     try {
-      for (;;) {
-        const step = await work.next()
-        if (step.done === true) return this.#show(step.value)
-        show.event(step.value)
-      }
+      for await (const event of run) show.event(event)
     } finally {
       show.stop()
     }
+    return this.#show(await run.result())
   }
 
   /** Bars and lines for what happens, on stderr. */

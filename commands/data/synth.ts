@@ -3,6 +3,7 @@ import {BaseCommand} from '../../src/base-command.js'
 import {Bridge} from '../../src/bridge/bridge.js'
 import {findPython} from '../../src/bridge/python-environment.js'
 import {synthDatasets, synthesize, type SynthResult} from '../../src/data/synth.js'
+import {Run} from '../../src/model/run.js'
 
 export default class DataSynth extends BaseCommand<typeof DataSynth> {
   static override summary = 'Make a small synthetic data set to try everything with.'
@@ -36,17 +37,14 @@ export default class DataSynth extends BaseCommand<typeof DataSynth> {
   async run(): Promise<SynthResult> {
     const {output, images, seed, dataset, force, python} = this.flags
     await using bridge = new Bridge({python: await findPython(python === undefined ? {} : {python})})
-    const work = synthesize(bridge, {output, images, seed, dataset, force, signal: this.interrupt})
+    const run = new Run(synthesize(bridge, {output, images, seed, dataset, force, signal: this.interrupt}))
     const bar = this.progressBar({label: 'Making pictures', unit: 'pictures'})
     try {
-      for (;;) {
-        const step = await work.next()
-        if (step.done === true) return this.#show(step.value)
-        bar.update(step.value.done, step.value.total)
-      }
+      for await (const {done, total} of run) bar.update(done, total)
     } finally {
       bar.stop()
     }
+    return this.#show(await run.result())
   }
 
   /** What the user wants to know next: where it is and how much. */

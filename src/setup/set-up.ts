@@ -8,6 +8,7 @@ import {
 import {currentVenv, fromSetupFailure} from '../bridge/python-environment.js'
 import {EnvironmentError, InterruptedError} from '../errors.js'
 import {buildKernels} from '../kernels/build.js'
+import {isWatched} from '../ui/progress.js'
 import {withLock} from './lock.mjs'
 import {reportPython} from './python-report.js'
 import {requiredPackages} from './requirements.js'
@@ -65,7 +66,7 @@ export async function setUpEnvironment(options: SetUpOptions): Promise<SetUpResu
 
 /** The list goes to stderr: stdout belongs to the result. */
 async function runSteps(steps: readonly SetupStep[], {silent, signal}: SetUpOptions): Promise<void> {
-  const watched = process.stderr.isTTY
+  const watched = isWatched()
   const processOutput = new ProcessOutput(process.stderr, process.stderr)
   const list = new Listr(
     steps.map(({title, run}) => ({

@@ -21,8 +21,12 @@ export type ProgressBar = {
 
 /** A progress bar on stderr that stays silent where nobody watches: no terminal, `TERM=dumb`, `--json`. */
 export function progressBar(options: ProgressOptions): ProgressBar {
-  const watched = process.stderr.isTTY && process.env['TERM'] !== 'dumb'
-  return (options.enabled ?? true) && watched ? drawnBar(options) : silentBar
+  return (options.enabled ?? true) && isWatched() ? drawnBar(options) : silentBar
+}
+
+/** Whether somebody sees what moves on stderr: it is a terminal, and one that can move its cursor. */
+export function isWatched(): boolean {
+  return process.stderr.isTTY && process.env['TERM'] !== 'dumb'
 }
 
 const silentBar: ProgressBar = {update: () => undefined, stop: () => undefined}
