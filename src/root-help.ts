@@ -1,26 +1,40 @@
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
-import type {Config} from '@oclif/core/config'
 import {packageRoot} from './paths.js'
 
-/** What oclif's list of commands reads of its configuration. */
-type ListedConfig = Pick<
-  Config,
-  'bin' | 'commands' | 'name' | 'pjson' | 'root' | 'topics' | 'topicSeparator' | 'userAgent'
->
+type Package = {
+  readonly name: string
+  readonly version: string
+  readonly description: string
+  readonly oclif: {
+    readonly plugins?: readonly string[]
+    readonly topics: Readonly<Record<string, {readonly description: string}>>
+  }
+}
+
+type Command = {
+  readonly id: string
+  readonly summary?: string
+  readonly description?: string
+  readonly hidden?: boolean
+}
+
+type Row = readonly [name: string, text: string]
+
+/** More lines than this for one row, and oclif sets the list in another way. */
+const MAX_LINES = 5
 
 /**
- * Shows the list of commands, by oclif's own class for it but from files alone: a whole oclif configuration also looks
- * for plug-ins, hooks and the user's shell, which takes longer than all the rest.
- * @returns whether it could: only a build has written down the commands
+ * Shows the list of commands, word for word as oclif's own class for it does (a test compares them), but from files
+ * alone: loading that class takes longer than all the rest.
+ * @returns whether it could: only a build has written down the commands, and a very narrow terminal is left to oclif
  */
-export async function showRootHelp(): Promise<boolean> {
-  const config = readConfig()
-  if (config === undefined) return false
-  const {Help} = await import('@oclif/core/help')
+export function showRootHelp(): boolean {
+  const text = rootHelp()
+  if (text === undefined) return false
   process.stdout.on('error', ignoreClosedPipe)
-  await new Help(config as Config).showHelp([])
+  process.stdout.write(text)
   return true
 }
 
@@ -29,39 +43,50 @@ export function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error
 }
 
-function readConfig(): ListedConfig | undefined {
+function rootHelp(): string | undefined {
+  const listed = readPackage()
+  if (listed === undefined) return undefined
+  const [{name, version, description, oclif}, commands] = listed
+  const topics = Object.entries(oclif.topics)
+    .filter(([topic]) => commands.some(({id}) => id.startsWith(`${topic}:`)))
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+  const columns = columnCount()
+  const lists = [
+    list(
+      topics.map(([topic, about]) => [topic, firstLine(about.description)]),
+      columns,
+    ),
+    list(
+      commands.filter(({id}) => !id.includes(':')).map((command) => [command.id, summaryOf(command)]),
+      columns,
+    ),
+  ]
+  if (lists.includes(undefined)) return undefined
+  const [topicList = '', commandList = ''] = lists
+  const sections = [
+    description,
+    section('VERSION', `${name}/${version} ${process.platform}-${process.arch} node-${process.version}`),
+    section('USAGE', `$ ${name} [COMMAND]`),
+    section('TOPICS', topicList),
+    section('COMMANDS', commandList),
+  ]
+  return `${sections.join('\n\n')}\n\n`
+}
+
+function readPackage(): [Package, Command[]] | undefined {
   try {
-    const pjson = readJson(join(packageRoot, 'package.json')) as Config['pjson']
-    const {name, version, oclif} = pjson
-    const roots = [packageRoot, ...(oclif.plugins ?? []).map(pluginRoot)]
-    const commands = roots.flatMap(commandsOf)
-    return {
-      bin: oclif.bin ?? name,
-      commands,
-      name,
-      pjson,
-      root: packageRoot,
-      topics: topicsOf(pjson, commands),
-      topicSeparator: ' ',
-      userAgent: `${name}/${version} ${process.platform}-${process.arch} node-${process.version}`,
-    }
+    const own = readJson(join(packageRoot, 'package.json')) as Package
+    const roots = [packageRoot, ...(own.oclif.plugins ?? []).map(pluginRoot)]
+    return [own, roots.flatMap(commandsOf).sort((one, other) => (one.id < other.id ? -1 : 1))]
   } catch {
     return undefined
   }
 }
 
-/** oclif lists a topic only where something else is known to lie below it, so commands count as topics too. */
-function topicsOf({oclif}: Config['pjson'], commands: Config['commands']): Config['topics'] {
-  const named = Object.entries(oclif.topics ?? {}).map(([name, topic]) => ({...topic, name}))
-  return [...named, ...commands.map(({id}) => ({name: id}))]
-}
-
 /** The commands that the build of a package has written down, without those that only programs call. */
-function commandsOf(root: string): Config['commands'] {
-  const manifest = readJson(join(root, 'oclif.manifest.json')) as {
-    commands: Record<string, Config['commands'][number]>
-  }
-  return Object.values(manifest.commands).filter(({hidden}) => !hidden)
+function commandsOf(root: string): Command[] {
+  const {commands} = readJson(join(root, 'oclif.manifest.json')) as {commands: Record<string, Command>}
+  return Object.values(commands).filter(({hidden}) => !hidden)
 }
 
 /** The folder of a plug-in; its main file lies one folder below. */
@@ -71,4 +96,50 @@ function pluginRoot(name: string): string {
 
 function readJson(file: string): unknown {
   return JSON.parse(readFileSync(file, 'utf8'))
+}
+
+function summaryOf({summary, description = ''}: Command): string {
+  return firstLine(summary ?? description)
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? ''
+}
+
+function section(header: string, body: string): string {
+  const title = process.stdout.isTTY && process.stdout.hasColors() ? `\u001B[1m${header}\u001B[22m` : header
+  return `${title}\n${body.replaceAll(/^/gm, '  ')}`
+}
+
+/** Names in one column, texts wrapped in another; undefined where that gets too narrow. */
+function list(rows: readonly Row[], columns: number): string | undefined {
+  const nameWidth = Math.max(...rows.map(([name]) => name.length)) + 2
+  const entries: string[] = []
+  for (const [name, text] of rows) {
+    const lines = wrap(text, columns - nameWidth - 2)
+    if (lines === undefined || lines.length > MAX_LINES) return undefined
+    entries.push(`${name.padEnd(nameWidth)}${lines.join(`\n${' '.repeat(nameWidth)}`)}`)
+  }
+  return entries.join('\n')
+}
+
+/** Lines of at most so many columns; undefined where a word is longer. */
+function wrap(text: string, columns: number): string[] | undefined {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (word.length > columns) return undefined
+    const longer = line === '' ? word : `${line} ${word}`
+    if (longer.length > columns) lines.push(line)
+    line = longer.length > columns ? word : longer
+  }
+  return [...lines, line]
+}
+
+/** The columns that oclif takes its output to have. */
+function columnCount(): number {
+  const wished = Number.parseInt(process.env['OCLIF_COLUMNS'] ?? '', 10)
+  if (wished > 0) return wished
+  const {isTTY, columns} = process.stdout
+  return isTTY && columns > 0 ? Math.max(columns, 40) : 80
 }

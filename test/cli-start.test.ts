@@ -51,11 +51,12 @@ test('the list of commands is the one that oclif would print of the commands the
 
 test('without what the build wrote down, help is slower but the same', async (t) => {
   const installed = await installPackage(t)
-  const args = ['--help']
-  const quick = await installed.run(args)
+  const inColumns = (columns: string) => installed.run(['--help'], {env: {OCLIF_COLUMNS: columns}})
+  const widths = ['30', '60', '80', '120']
+  const quick = await Promise.all(widths.map(inColumns))
   await rm(join(installed.folder, 'oclif.manifest.json'))
-  t.deepEqual(await installed.run(args), quick)
-  t.is(quick.exitCode, 0)
+  t.deepEqual(await Promise.all(widths.map(inColumns)), quick)
+  for (const {exitCode} of quick) t.is(exitCode, 0)
 })
 
 test('every command with its flags is written down by the build', async (t) => {
