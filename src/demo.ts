@@ -10,6 +10,7 @@ import {presetFile} from './presets.js'
 import type {Prediction} from './predict/query.js'
 import type {TrainOptions, Vilbert} from './vilbert.js'
 
+/** Where {@link demo} works, and how much it does. */
 export type DemoOptions = {
   /** Folder of the synthetic data root; an earlier demo's is made anew. */
   readonly dataRoot: string
@@ -28,11 +29,13 @@ export type DemoTrainingOptions = Omit<DemoOptions, 'images'> & {
   readonly precision?: Precision
 }
 
+/** How far the demo is: a stage begins, pictures are made, or its training goes on. */
 export type DemoEvent =
   | {readonly type: 'stage'; readonly stage: string}
   | {readonly type: 'pictures'; readonly done: number; readonly total: number}
   | TrainEvent
 
+/** What the demo found: accuracy with and without the right phrases, and answers with their pictures. */
 export type DemoResult = {
   readonly dataRoot: string
   readonly outputDir: string

@@ -47,6 +47,7 @@ import {codeFingerprint} from './run/fingerprint.js'
 import {markRunning} from './run/running-mark.js'
 import {noteResume, writeRunFile, type RunDescription} from './run/run-file.js'
 
+/** How {@link Vilbert.open} finds Python, and who is told what that prints. */
 export type VilbertOptions = {
   /** Python interpreter. @default the one that `vilbert-ts setup` made */
   readonly python?: string | undefined
@@ -54,6 +55,7 @@ export type VilbertOptions = {
   readonly onStderr?: (text: string) => void
 }
 
+/** The run of {@link Vilbert.train}: a model, data and every setting. */
 export type TrainOptions = {
   readonly model: ModelSource
   readonly data: DataSource
@@ -71,16 +73,19 @@ export type TrainOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
+/** The run that {@link Vilbert.planTraining} tries. */
 export type PlanOptions = Pick<TrainOptions, 'model' | 'data' | 'training' | 'signal'> & {
   /** Steps to time, after one to warm up. @default 5 */
   readonly probeSteps?: number | undefined
 }
 
+/** The run and the rates that {@link Vilbert.findLearningRate} tries. */
 export type FindRateOptions = Pick<TrainOptions, 'model' | 'data' | 'training' | 'signal'> & {
   /** Rates of the body to go through; those of the heads rise in the run's ratio. */
   readonly range?: RateRange | undefined
 }
 
+/** What {@link Vilbert.evaluate} measures, and how. */
 export type EvaluateOptions = {
   readonly model: ModelSource
   readonly data: DataSource
@@ -109,6 +114,7 @@ export type EvaluateOptions = {
 /** Ids of sentences or of refs. */
 export type Exclusion = {readonly by: 'sent' | 'ref'; readonly ids: readonly number[]}
 
+/** What {@link Vilbert.bench} measures. */
 export type BenchOptions = BenchSettings & {
   readonly model: ModelSource
   /** Data on which bf16 is held against fp32; none: only made data. */
@@ -117,6 +123,7 @@ export type BenchOptions = BenchSettings & {
   readonly split?: string | undefined
 }
 
+/** The image and the phrases of {@link Vilbert.predict}. */
 export type PredictOptions = {
   readonly model: ModelSource
   readonly data: DataSource
@@ -130,6 +137,7 @@ export type PredictOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
+/** The picture, the boxes in pixels and the file of {@link Vilbert.draw}. */
 export type DrawOptions = {
   /** Picture to draw on. */
   readonly image: string

@@ -83,7 +83,11 @@ export type OutsideTimes = {
   readonly mostSeconds: number
 }
 
+/** A round of a measurement is done. */
 export type BenchEvent = z.infer<typeof benchEventSchema>
+/** What one side took in one section, and how many times better than the published way that is. */
 export type Measurement = z.infer<typeof measurementSchema>
+/** Where the time of a training step goes, in milliseconds, and the rates of its arithmetic in GFLOP/s. */
 export type StepParts = z.infer<typeof stepSchema>
+/** All that `bench` measured, and the machine on which it was. */
 export type BenchResult = z.infer<typeof benchReplySchema> & {readonly outside: readonly OutsideTimes[]}

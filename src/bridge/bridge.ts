@@ -11,6 +11,7 @@ import type {PythonHello, Session} from './session.js'
 
 export type {PythonHello} from './session.js'
 
+/** Which Python a {@link Bridge} starts, and how long it may take; times are in milliseconds. */
 export type BridgeOptions = {
   /** Path or name of the Python interpreter. */
   readonly python: string

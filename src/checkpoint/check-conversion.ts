@@ -18,6 +18,7 @@ import {isCurrentForm, readCheckpointMetadata} from './read-metadata.js'
 import {checkpointConfig} from './sidecar.js'
 import {indexWeights} from './tensor-index.js'
 
+/** How {@link checkConversion} runs both files. */
 export type CheckOptions = {
   /** The model. @default what the JSON of the input says */
   readonly config?: ModelConfig | undefined

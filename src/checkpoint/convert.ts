@@ -27,8 +27,10 @@ import type {WrittenPayload} from './write-segments.js'
 
 /** Types that `--dtype` names. */
 export const convertDtypes = ['float32', 'float16', 'bfloat16'] as const
+/** A type that numbers can be stored as. */
 export type ConvertDtype = (typeof convertDtypes)[number]
 
+/** What {@link convertCheckpoint} reads, and what it makes of it. */
 export type ConvertOptions = {
   /** A .pdparams, .safetensors, PyTorch .bin or the JSON of a checkpoint; its content tells, not its name. */
   readonly input: string
@@ -49,6 +51,7 @@ export type ConvertOptions = {
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
 
+/** What a conversion wrote, and what it did to names, shapes and tensors on the way. */
 export type ConvertResult = {
   readonly input: string
   /** The file that was asked for. */

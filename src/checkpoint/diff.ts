@@ -6,6 +6,7 @@ import type {CheckpointFile} from './checkpoint-file.js'
 import {isSameShape} from './model-spec.js'
 import {numberPieces} from './statistics.js'
 
+/** The two checkpoints of {@link diffCheckpoints}. */
 export type DiffOptions = {
   readonly a: string
   readonly b: string
@@ -27,6 +28,7 @@ export type TensorDifference = {
   readonly differing: number | null
 }
 
+/** How two checkpoints differ; of their tensors only those that do. */
 export type CheckpointDiff = {
   /** Same names, types and shapes, and no number further apart than the tolerance. */
   readonly equal: boolean

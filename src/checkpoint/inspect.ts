@@ -9,6 +9,7 @@ import {readSidecar} from './sidecar.js'
 import {tensorStatistics} from './statistics.js'
 import type {TensorStatistics} from './statistics.js'
 
+/** The file of {@link inspectCheckpoint}. */
 export type InspectOptions = {
   readonly file: string
   /** Reads every number, too. @default false */
@@ -18,6 +19,7 @@ export type InspectOptions = {
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
 
+/** A tensor of a checkpoint; its statistics only if they were asked for. */
 export type InspectedTensor = {
   readonly name: string
   readonly dtype: string
@@ -26,6 +28,7 @@ export type InspectedTensor = {
   readonly stats?: TensorStatistics
 }
 
+/** What a checkpoint holds, and whether the JSON beside it describes it. */
 export type Inspection = {
   readonly file: string
   readonly container: Container

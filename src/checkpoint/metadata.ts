@@ -81,9 +81,13 @@ export const metadataSchema = z
   })
   .describe('A checkpoint: what its payload holds, and where it comes from.')
 
+/** The description of a checkpoint: the JSON beside its weights. */
 export type Metadata = z.output<typeof metadataSchema>
+/** Where a tensor lies in the file of its checkpoint, and the SHA-256 of its bytes. */
 export type TensorRecord = z.output<typeof tensorSchema>
+/** A conversion that a checkpoint has gone through. */
 export type Conversion = z.output<typeof conversionSchema>
+/** How far the outputs of a converted checkpoint are from those of its source. */
 export type CheckOutcome = z.output<typeof checkSchema>
 
 /** The form that was proposed first: it names a file for each tensor. It is read and never written. */

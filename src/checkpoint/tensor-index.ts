@@ -20,6 +20,7 @@ export type TensorIndex = {
   readonly tensors: readonly PlacedTensor[]
 }
 
+/** Where {@link indexWeights} may write. */
 export type IndexOptions = {
   /** Where numbers that an old protocol stores as text are decoded to. @default `.vilbert-ts` beside the file */
   readonly cacheDir?: string | undefined

@@ -31,6 +31,7 @@ export const dataConfigSchema = addRules(dataFields, [knownSplitter])
   .describe('Which referring expressions are used and where they lie.')
   .transform((data) => ({...data, splitBy: data.splitBy ?? splittersOf(data.dataset)[0] ?? ''}))
 
+/** Section `data` of a configuration, with every default filled in. */
 export type DataConfig = z.output<typeof dataConfigSchema>
 
 /** Each data set was split by some people only. */

@@ -22,6 +22,7 @@ export type LoadedConfig = {
   readonly origin: Readonly<Record<string, string>>
 }
 
+/** What a configuration is built from; the later of them win. */
 export type ConfigSources = {
   /** A configuration file of any of the three kinds. */
   readonly file?: string | undefined

@@ -72,6 +72,7 @@ export const modelConfigSchema = addRules(modelFields, [
   fitsInMemory,
 ]).describe('A two-stream ViLBERT: sizes, layers, where the streams meet, dropout.')
 
+/** Section `model` of a configuration: the sizes and rates of a ViLBERT, in the names of the published files. */
 export type ModelConfig = z.output<typeof modelConfigSchema>
 
 /** More than this many numbers (16 GiB in fp32) is a slip of the finger, not a ViLBERT. */

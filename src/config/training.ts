@@ -135,6 +135,7 @@ function headRate(lr: number): number {
   return Number((HEAD_LR_FACTOR * lr).toPrecision(12))
 }
 
+/** Section `training` of a configuration, with every default filled in. */
 export type TrainingConfig = z.output<typeof trainingConfigSchema>
 
 /** A batch is cut into equal parts, else their gradients would weigh unequally. */

@@ -20,6 +20,7 @@ import {ensureStores} from './stores.js'
 import type {StorePlan} from './stores.js'
 import type {FeaturesDtype} from './features-dtype.js'
 
+/** Which data set {@link prepareData} reads, and where it keeps what it made of it. */
 export type PrepareOptions = {
   /** Folder with `<dataset>/refs(<splitBy>).p`, `<dataset>/instances.json` and the LMDB folders. */
   readonly dataRoot: string

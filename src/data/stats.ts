@@ -23,6 +23,7 @@ export type DataStats = {
   readonly leaks: readonly Leak[]
 }
 
+/** What a split consists of, and the accuracy that its detected boxes allow. */
 export type SplitStats = {
   readonly split: string
   readonly refs: number
@@ -50,6 +51,7 @@ export type Ceiling = {
   readonly accuracy: number
 }
 
+/** How often objects of a category are spoken of. */
 export type CategoryStats = {
   readonly id: number
   readonly name: string

@@ -5,6 +5,7 @@ import type {Bridge} from '../bridge/bridge.js'
 /** Data sets that can be imitated; refcocog is split as `umd` does it, the others as `unc` does. */
 export const synthDatasets = ['refcoco+', 'refcoco', 'refcocog'] as const
 
+/** The world that {@link Vilbert.synthesize} makes. */
 export type SynthOptions = {
   /** Folder of the new data root; empty, absent, or with `force` one that an earlier run made. */
   readonly output: string

@@ -115,8 +115,13 @@ export const predictBatchReplySchema = z.object({
 
 /** One of {@link ablations}. */
 export type Ablation = (typeof ablations)[number]
+/** How a training goes on: it starts, takes steps, ends epochs. An event covers the steps of a short while. */
 export type TrainEvent = z.infer<typeof trainEventSchema>
+/** How a training ended, and the files that it left. */
 export type TrainResult = z.infer<typeof trainResultSchema>
+/** How many expressions of a split are done. */
 export type EvaluateEvent = z.infer<typeof evaluateEventSchema>
+/** Accuracy on a split, 0 to 1, and how long it took. */
 export type EvaluateResult = z.infer<typeof evaluateResultSchema>
+/** A region with its box and how well it fits a phrase. */
 export type RankedRegion = z.infer<typeof regionSchema>

@@ -61,10 +61,15 @@ export type RateRange = {
   readonly steps?: number | undefined
 }
 
+/** How many of the steps of a trial are done. */
 export type TrialEvent = z.infer<typeof trialEventSchema>
+/** What a training would take: steps, times in seconds, memory and disk in bytes. */
 export type TrainingPlan = z.infer<typeof trainingPlanSchema>
+/** The loss at a learning rate, as it was and smoothed. */
 export type RatePoint = z.infer<typeof ratePointSchema>
+/** A step of a search for a learning rate. */
 export type RateEvent = z.infer<typeof rateEventSchema>
+/** The losses over rising learning rates, and the rate that they suggest. */
 export type LearningRates = z.infer<typeof learningRatesSchema>
 
 /** How long the whole run would take, without the time for saving. */

@@ -14,6 +14,7 @@ import {ownPictures} from './own-pictures.js'
 import {parseQuery, type BatchAnswer, type PredictQuery, type Prediction} from './query.js'
 import type {FoundRegions, RegionSource} from './region-source.js'
 
+/** The model of {@link Vilbert.load}, and the images that it is asked about. */
 export type LoadOptions = {
   readonly model: ModelSource
   /** The data set whose images are asked about; not needed with `regions`. */
@@ -30,17 +31,20 @@ export type LoadOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
+/** How much {@link LoadedModel.predict} tells. */
 export type AskOptions = {
   /** Regions to tell, best first. @default 5 */
   readonly topK?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
+/** An image and the phrases of {@link LoadedModel.predictPhrases}. */
 export type PhrasesOptions<Image extends number | string> = AskOptions & {
   readonly image: Image
   readonly phrases: readonly string[]
 }
 
+/** How much {@link LoadedModel.predictBatch} tells, and how many queries it takes at once. */
 export type BatchOptions = AskOptions & {
   /** Queries that are computed together, and the most that are pulled before the first answer. @default 32 */
   readonly batchSize?: number | undefined

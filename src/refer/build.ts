@@ -14,12 +14,14 @@ import type {NativeFolders} from '../setup/native-folders.js'
 import {maskEnvironment, maskFolders} from './folders.js'
 import {findToolchain, type Toolchain} from './toolchain.js'
 
+/** The Python that {@link buildMask} builds for. */
 export type BuildMaskOptions = {
   /** The interpreter to build for, as `findPython` gives it. */
   readonly python: string
   readonly signal?: AbortSignal | undefined
 }
 
+/** The mask extension that was built, with what, and the functions that were seen to work. */
 export type BuildMaskResult = {
   readonly python: string
   readonly pythonVersion: string

@@ -8,6 +8,7 @@ import {openAtomic} from '../files.js'
 import type {RefDetails} from './ref.js'
 import {readSegmentation} from './segmentation.js'
 
+/** The ref whose mask {@link writeMaskPicture} draws. */
 export type MaskPictureOptions = {
   readonly dataRoot: string
   readonly ref: RefDetails
@@ -21,6 +22,7 @@ const writtenSchema = z.object({
   box: z.tuple([z.number(), z.number(), z.number(), z.number()]),
 })
 
+/** The picture of a mask; all sizes are in pixels. */
 export type MaskPictureResult = {
   readonly output: string
   readonly refId: number

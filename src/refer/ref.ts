@@ -6,6 +6,7 @@ import {readExpressions, type Expressions} from '../data/expressions.js'
 import {openImported} from '../data/import/imported.js'
 import {DataError, printable} from '../errors.js'
 
+/** The ref that {@link readRef} looks for. */
 export type ReadRefOptions = {
   readonly dataRoot: string
   readonly dataset: string

@@ -3,6 +3,7 @@ import {mulberry32} from './random.js'
 /** How intervals are computed; they are the same wherever these are. */
 export const bootstrap = {replicates: 2000, seed: 42, confidence: 0.95} as const
 
+/** Ends of an interval, in the unit of what was observed. */
 export type Interval = {readonly low: number; readonly high: number}
 
 /** A number of one sentence, and the image that the sentence is about. */

@@ -13,6 +13,7 @@ import {dataOf, type FoundData} from './run-folder.js'
 import {chosenSplits, prepareFor} from './run-split.js'
 import {openWorld, type World} from './world.js'
 
+/** What {@link compareRuns} holds against each other, and on which split. */
 export type CompareOptions = Omit<MeasureOptions, 'run' | 'splits'> & {
   /** Folder of a training run, or a result file. */
   readonly a: string

@@ -11,6 +11,7 @@ import {chosenSplits, prepareFor} from './run-split.js'
 import {splitNumbers, type SplitNumbers} from './split-numbers.js'
 import {openWorld, type World} from './world.js'
 
+/** The run that {@link measureRun} judges, and the splits it does so on. */
 export type MeasureOptions = {
   /** Folder of a training run. */
   readonly run: string

@@ -6,6 +6,7 @@ import type {MeasuredRun} from './measure-run.js'
 import {smallPictures, type Pictures} from './pictures.js'
 import {picturesFolder} from './run-split.js'
 
+/** Where a page is written, and which pictures it shows. */
 export type PageOptions = {
   /** File to write. */
   readonly output: string

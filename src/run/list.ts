@@ -7,6 +7,7 @@ import {summarizeRun, type RunSummary} from './summary.js'
 /** A folder with a run.json that is not that of a run of this version. */
 export type UnreadableRun = {readonly folder: string; readonly problem: string}
 
+/** The runs below a folder, and those that could not be read, with the reason. */
 export type RunList = {readonly runs: readonly RunSummary[]; readonly unreadable: readonly UnreadableRun[]}
 
 const deepest = 4

@@ -17,6 +17,7 @@ export type RunProblem = {
   readonly message: string
 }
 
+/** Whether the files of a run are whole and agree, and what is wrong with them. */
 export type RunVerification = {
   readonly folder: string
   readonly ok: boolean
@@ -26,6 +27,7 @@ export type RunVerification = {
   readonly states: number
 }
 
+/** How {@link verifyRun} is followed and stopped. */
 export type VerifyRunOptions = {
   readonly signal?: AbortSignal | undefined
   /** Told how many files are checked, of all. */

@@ -15,6 +15,7 @@ import {ModelHost} from './model-host.js'
 import type {Rate} from './rate-limit.js'
 import {RunCatalogue} from './run-catalogue.js'
 
+/** What {@link serve} shows, where, and to whom. */
 export type ServeOptions = {
   /** Address to listen on; one that others can reach needs a token. @default '127.0.0.1' */
   readonly host?: string | undefined
@@ -49,6 +50,7 @@ export type ServeOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
+/** A server that answers until it is closed. */
 export type RunningServer = AsyncDisposable & {
   /** Where it is, such as `http://127.0.0.1:7860`. */
   readonly url: string

@@ -19,12 +19,14 @@ export type Check = {
   readonly advice: string | null
 }
 
+/** What {@link diagnose} looks at besides this machine. */
 export type DoctorOptions = {
   readonly python?: string | undefined
   readonly dataRoot?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
+/** Every check with what was found, and what to do about what fails. */
 export type Diagnosis = {
   /** Whether everything that is required is there. */
   readonly ok: boolean

@@ -14,6 +14,7 @@ import {reportPython} from './python-report.js'
 import {requiredPackages} from './requirements.js'
 import {planVenv, venvPython, type SetupStep} from './venv.mjs'
 
+/** Which environment {@link setUpEnvironment} makes, and whether it shows how. */
 export type SetUpOptions = {
   /** Python to make the environment from; by default the first on PATH that fits. */
   readonly python?: string | undefined
@@ -24,6 +25,7 @@ export type SetUpOptions = {
   readonly signal: AbortSignal
 }
 
+/** The environment that computes, and whether anything had to be done. */
 export type SetUpResult = {
   readonly venv: string
   readonly python: string

@@ -19,6 +19,7 @@ export const verifyKinds = [
   'archive',
 ] as const
 
+/** A kind of file that can be verified. */
 export type VerifyKind = (typeof verifyKinds)[number]
 
 const kindOfEnding: Readonly<Record<string, VerifyKind>> = {

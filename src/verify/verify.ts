@@ -9,6 +9,7 @@ import {checkPath} from './check-path.js'
 import {isLmdbFolder, kindOfNamedPath, kindOfPath} from './kinds.js'
 import type {VerifyKind} from './kinds.js'
 
+/** The files that {@link verifyPaths} reads. */
 export type VerifyOptions = {
   /** Files, or folders whose files are checked. */
   readonly paths: readonly string[]

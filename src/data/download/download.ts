@@ -3,6 +3,7 @@ import {fetchSource, type FetchSourceOptions, type SourceResult} from './fetch-s
 import {checkAddresses} from './places.js'
 import type {Source} from './sources.js'
 
+/** What {@link downloadSources} fetches, from where and to where. */
 export type DownloadOptions = FetchSourceOptions & {
   readonly sources: readonly Source[]
   /** How many files are fetched at once. @default 3 */

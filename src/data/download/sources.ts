@@ -7,6 +7,7 @@ import {nameProblem} from './unpack/entry-names.js'
 
 /** What a source can be: the parts of a data set that are fetched one by one. */
 export const sourceKinds = ['annotations', 'features', 'images', 'weights'] as const
+/** What a source is for. */
 export type SourceKind = (typeof sourceKinds)[number]
 
 const relativePath = z

@@ -20,6 +20,7 @@ import {ImportProblems} from './problems.js'
 import {readRows} from './rows.js'
 import type {BoxForm, ImportRow} from './rows.js'
 
+/** The files that {@link importData} makes a data set of. */
 export type ImportOptions = {
   /** JSON Lines or COCO JSON. */
   readonly annotations: string
@@ -37,6 +38,7 @@ export type ImportOptions = {
   readonly onProgress?: OnPrepareProgress | undefined
 }
 
+/** The data set that an import made, and how much is in it. */
 export type ImportResult = {
   readonly output: string
   readonly dataset: string
