@@ -8,6 +8,7 @@ import {GateError} from '../src/errors.js'
 import {readIdList} from '../src/data/id-list.js'
 import {ablations, type EvaluateResult} from '../src/model/events.js'
 import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
+import {followRun} from '../src/ui/follow-run.js'
 import {prepareBar} from '../src/ui/prepare-bar.js'
 import {Vilbert} from '../src/vilbert.js'
 
@@ -121,16 +122,7 @@ export default class Eval extends BaseCommand<typeof Eval> {
       devices,
       signal: this.interrupt,
     })
-    try {
-      for await (const {done, total} of run) {
-        preparing.stop()
-        bar.update(done, total)
-      }
-    } finally {
-      preparing.stop()
-      bar.stop()
-    }
-    return this.#judge(await run.result())
+    return this.#judge(await followRun(run, preparing, bar))
   }
 
   /** Shows the figures and holds them against the accuracy that was asked for. */
@@ -145,6 +137,7 @@ export default class Eval extends BaseCommand<typeof Eval> {
       throw new GateError(`Accuracy on ${split} is ${accuracy.toFixed(4)}, below the ${wanted} asked for.`)
     return result
   }
+
   #tellExcluded({by, expressions, unknownIds}: NonNullable<EvaluateResult['excluded']>): void {
     this.note(`Left out ${expressions} sentences by their ${by}_id.`)
     if (unknownIds.length === 0) return

@@ -14,6 +14,7 @@ import {trainingSource, type TrainingSource} from '../src/model/from-config.js'
 import type {Run} from '../src/model/run.js'
 import type {LearningRates, TrainingPlan, TrialEvent} from '../src/model/trials.js'
 import {resumedConfig, resumePoint} from '../src/run/resume.js'
+import {followRun} from '../src/ui/follow-run.js'
 import {planText} from '../src/ui/plan-text.js'
 import {prepareBar} from '../src/ui/prepare-bar.js'
 import {ratesChart} from '../src/ui/rates-chart.js'
@@ -138,16 +139,7 @@ export default class Train extends BaseCommand<typeof Train> {
     const preparing = prepareBar(this.progressBar.bind(this))
     const bar = this.progressBar({label: 'Trying', unit: 'steps'})
     const run = start({...trainingSource(config, preparing.update), signal: this.interrupt})
-    try {
-      for await (const {done, total} of run) {
-        preparing.stop()
-        bar.update(done, total)
-      }
-    } finally {
-      preparing.stop()
-      bar.stop()
-    }
-    return run.result()
+    return followRun(run, preparing, bar)
   }
 }
 
