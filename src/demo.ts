@@ -8,7 +8,8 @@ import {GateError} from './errors.js'
 import type {TrainEvent} from './model/events.js'
 import {presetFile} from './presets.js'
 import type {Prediction} from './predict/query.js'
-import type {TrainOptions, Vilbert} from './vilbert.js'
+import type {TrainOptions} from './model/options.js'
+import type {Vilbert} from './vilbert.js'
 
 /** Where {@link demo} works, and how much it does. */
 export type DemoOptions = {

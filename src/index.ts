@@ -71,7 +71,7 @@ export type {
   PredictOptions,
   TrainOptions,
   VilbertOptions,
-} from './vilbert.js'
+} from './model/options.js'
 export type {Run} from './model/run.js'
 export type {ModelSource} from './model/model-source.js'
 export type {EvaluateEvent, EvaluateResult, RankedRegion, TrainEvent, TrainResult} from './model/events.js'

@@ -1,15 +1,13 @@
 import {resolve} from 'node:path'
 import {z} from 'zod'
-import {bench, type BenchSettings} from './bench/bench.js'
+import {bench} from './bench/bench.js'
 import type {BenchEvent, BenchResult} from './bench/result.js'
 import {Bridge, type BridgeOptions} from './bridge/bridge.js'
 import {launchedStream} from './bridge/launched-stream.js'
 import {findPython} from './bridge/python-environment.js'
-import type {Precision} from './config/precision.js'
 import type {TrainingConfig} from './config/training.js'
-import type {ModelConfig} from './config/model.js'
 import {ConfigError} from './errors.js'
-import {prepareSource, type DataSource} from './data/data-source.js'
+import {prepareSource} from './data/data-source.js'
 import {requireSplit, type PreparedData} from './data/prepare.js'
 import {synthesize, type SynthOptions, type SynthProgress, type SynthResult} from './data/synth.js'
 import {
@@ -17,15 +15,23 @@ import {
   evaluateResultSchema,
   trainEventSchema,
   trainResultSchema,
-  type Ablation,
   type EvaluateEvent,
   type EvaluateResult,
-  type RankedRegion,
   type TrainEvent,
   type TrainResult,
 } from './model/events.js'
 import {explainCrash} from './model/cut-stores.js'
-import {resolveModel, type ModelSource} from './model/model-source.js'
+import {resolveModel} from './model/model-source.js'
+import type {
+  BenchOptions,
+  DrawOptions,
+  EvaluateOptions,
+  FindRateOptions,
+  PlanOptions,
+  PredictOptions,
+  TrainOptions,
+  VilbertOptions,
+} from './model/options.js'
 import {placesOf, type Places} from './model/places.js'
 import {resultsFile} from './model/results-file.js'
 import {Run} from './model/run.js'
@@ -37,118 +43,12 @@ import {
   trialEventSchema,
   type LearningRates,
   type RateEvent,
-  type RateRange,
   type TrainingPlan,
   type TrialEvent,
 } from './model/trials.js'
 import {LoadedModel, type LoadOptions} from './predict/loaded-model.js'
 import type {Prediction} from './predict/query.js'
-import {codeFingerprint} from './run/fingerprint.js'
-import {markRunning} from './run/running-mark.js'
-import {noteResume, writeRunFile, type RunDescription} from './run/run-file.js'
-
-/** How {@link Vilbert.open} finds Python, and who is told what that prints. */
-export type VilbertOptions = {
-  /** Python interpreter. @default the one that `vilbert-ts setup` made */
-  readonly python?: string | undefined
-  /** Told what Python prints, as it comes. */
-  readonly onStderr?: (text: string) => void
-}
-
-/** The run of {@link Vilbert.train}: a model, data and every setting. */
-export type TrainOptions = {
-  readonly model: ModelSource
-  readonly data: DataSource
-  /** Every setting of the run, such as `loadConfig` gives them. */
-  readonly training: TrainingConfig
-  /** Go on from this state of the run in the output folder, instead of starting anew. */
-  readonly resume?: 'last' | 'best' | undefined
-  /** Whether a run that is in the output folder already may be lost. @default false */
-  readonly overwrite?: boolean | undefined
-  /** What run.json says of the origin: the command, and where each setting came from. */
-  readonly provenance?: Partial<Pick<RunDescription, 'command' | 'origin'>> | undefined
-  /** Told what is not as it was when a resumed run started. */
-  readonly onChanges?: ((changes: readonly string[]) => void) | undefined
-  /** Aborting ends the run after the step that is under way, with the last checkpoint saved. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** The run that {@link Vilbert.planTraining} tries. */
-export type PlanOptions = Pick<TrainOptions, 'model' | 'data' | 'training' | 'signal'> & {
-  /** Steps to time, after one to warm up. @default 5 */
-  readonly probeSteps?: number | undefined
-}
-
-/** The run and the rates that {@link Vilbert.findLearningRate} tries. */
-export type FindRateOptions = Pick<TrainOptions, 'model' | 'data' | 'training' | 'signal'> & {
-  /** Rates of the body to go through; those of the heads rise in the run's ratio. */
-  readonly range?: RateRange | undefined
-}
-
-/** What {@link Vilbert.evaluate} measures, and how. */
-export type EvaluateOptions = {
-  readonly model: ModelSource
-  readonly data: DataSource
-  readonly split: string
-  /** Expressions at once. @default 32 */
-  readonly batchSize?: number | undefined
-  /** @default 'fp32' */
-  readonly precision?: Precision | undefined
-  /** File for one row per sentence, `[{id, target, IOU}]`. */
-  readonly results?: string | undefined
-  /** What to take away, to see what the model relies on. */
-  readonly ablate?: Ablation | undefined
-  /** Seed of what takes its place. @default 0 */
-  readonly ablateSeed?: number | undefined
-  /** Expressions to leave out: these sentence ids, or all sentences of these refs. */
-  readonly exclude?: Exclusion | undefined
-  /** Whether the rows also hold sent_id, ref_id and the logits of the regions. @default false */
-  readonly logits?: boolean | undefined
-  /** Processes on CPUs that share the split. @default 1 */
-  readonly nproc?: number | undefined
-  /** `cpu`, or GPUs that share the split, such as `gpu:0,1`. @default the first GPU if there is one */
-  readonly devices?: string | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-/** Ids of sentences or of refs. */
-export type Exclusion = {readonly by: 'sent' | 'ref'; readonly ids: readonly number[]}
-
-/** What {@link Vilbert.bench} measures. */
-export type BenchOptions = BenchSettings & {
-  readonly model: ModelSource
-  /** Data on which bf16 is held against fp32; none: only made data. */
-  readonly data?: DataSource | undefined
-  /** @default 'val' */
-  readonly split?: string | undefined
-}
-
-/** The image and the phrases of {@link Vilbert.predict}. */
-export type PredictOptions = {
-  readonly model: ModelSource
-  readonly data: DataSource
-  /** Image id of the data set. */
-  readonly image: number
-  readonly phrases: readonly string[]
-  /** @default 5 */
-  readonly topK?: number | undefined
-  /** @default 'fp32' */
-  readonly precision?: Precision | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-/** The picture, the boxes in pixels and the file of {@link Vilbert.draw}. */
-export type DrawOptions = {
-  /** Picture to draw on. */
-  readonly image: string
-  /** PNG or JPEG to write, by its ending. */
-  readonly output: string
-  readonly phrase: string
-  /** Best first. */
-  readonly boxes: readonly Pick<RankedRegion, 'box' | 'score'>[]
-  /** The box that is meant, drawn dashed. */
-  readonly target?: readonly number[]
-}
+import {writtenDown} from './run/written-down.js'
 
 /** A step can take long on a big model; it is not cut in half before this, so that its checkpoint is whole. */
 const GRACE_MS = 120_000
@@ -277,7 +177,7 @@ export class Vilbert implements AsyncDisposable {
       result: trainResultSchema,
       signal,
     })
-    return yield* withRunFile(events, {
+    return yield* writtenDown(events, {
       ...options,
       outputDir,
       config: request.config,
@@ -385,56 +285,6 @@ type WorkOptions<E, R> = {
   readonly event: z.ZodType<E>
   readonly result: z.ZodType<R>
   readonly signal: AbortSignal | undefined
-}
-
-/** Writes the run down once Python has taken it on, before its first step. */
-async function* withRunFile(
-  events: AsyncGenerator<TrainEvent, TrainResult, void>,
-  {outputDir, config, prepared, training, data, resume, provenance, onChanges}: TrainOptions & StartedRun,
-): AsyncGenerator<TrainEvent, TrainResult, void> {
-  let running: AsyncDisposable | undefined
-  try {
-    for (;;) {
-      const step = await events.next()
-      if (step.done === true) return step.value
-      if (step.value.type === 'start') {
-        const run = {
-          command: provenance?.command ?? [],
-          origin: provenance?.origin ?? {},
-          versions: step.value.versions,
-          device: step.value.device,
-          model: config,
-          training: {...training, outputDir},
-          data: {
-            dataRoot: resolve(data.dataRoot),
-            dataset: prepared.dataset,
-            splitBy: prepared.splitBy,
-            cacheDir: data.cacheDir ?? null,
-            featuresDtype: data.featuresDtype ?? 'float32',
-          },
-          dataFingerprint: prepared.fingerprint,
-          codeFingerprint: await codeFingerprint(),
-        }
-        if (resume === undefined) await writeRunFile(outputDir, run)
-        else onChanges?.(await noteResume(outputDir, run))
-        running = await markRunning(outputDir)
-      }
-      yield step.value
-    }
-  } finally {
-    try {
-      // Typed as returning a result, but nothing reads the value of a generator that was left.
-      await events.return(undefined as unknown as TrainResult)
-    } finally {
-      await running?.[Symbol.asyncDispose]()
-    }
-  }
-}
-
-type StartedRun = {
-  readonly outputDir: string
-  readonly config: ModelConfig
-  readonly prepared: PreparedData
 }
 
 /** What Python needs to set up a run: model and data, read and checked, and every setting. */

@@ -31,6 +31,7 @@ from vilbert.optim import OptimizerSettings, RateFactors, Rates, Schedule
 from vilbert.parallel import processes
 from vilbert.reproducible import compute_threads, make_deterministic
 from vilbert.run_folder import MetricsLog, RunFolder, SavedState, Snapshot
+from vilbert.seeded import epoch_order, step_seed, with_fraction
 from vilbert.session import build_model, check_data_fit, use_device
 from vilbert.tensors import TensorFile
 from vilbert.training_spec import TrainingSpec
@@ -448,25 +449,3 @@ def trained_parameters(model: Vilbert, spec: TrainingSpec) -> list[tuple[str, Te
     if not trained:
         raise ConfigError("--freeze leaves nothing to train.", "Freeze less.")
     return trained
-
-
-def with_fraction(examples: ReferringDataset, fraction: float, seed: int) -> ReferringDataset:
-    """A share of the expressions, picked by the seed, in data order."""
-    count = max(1, round(fraction * len(examples)))
-    random = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0xF2AC])))
-    rows = sorted(random.permutation(len(examples))[:count].tolist())
-    return examples.with_expressions([examples.expressions[row] for row in rows])
-
-
-def epoch_order(count: int, spec: TrainingSpec, epoch: int) -> list[int]:
-    """The order of the examples in an epoch; it depends on the seed and the epoch alone."""
-    if not spec.shuffle:
-        return list(range(count))
-    random = np.random.Generator(np.random.Philox(np.random.SeedSequence([spec.seed, epoch])))
-    return random.permutation(count).tolist()
-
-
-def step_seed(seed: int, step: int, rank: int = 0) -> int:
-    """Seed of a step's dropout; it depends on nothing else, so a resumed run needs no stored state."""
-    entropy = [seed, step, 0x0D0D, *([rank] if rank > 0 else [])]
-    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
