@@ -10,7 +10,7 @@ export default class RunPrune extends BaseCommand<typeof RunPrune> {
   static override summary = 'Remove old states of training runs.'
   static override description =
     'Keeps the newest state, that of the best validation, and best.* and last.*. The only state that can be resumed from ' +
-    'never goes, nor does anything of a run that is being trained. Asks before it removes; not in --json or with --yes.'
+    'never goes, nor does anything of a run that is being trained. Asks before it removes; in --json it can only be told by --yes.'
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> checkpoints/demo --dry-run',
@@ -47,7 +47,7 @@ export default class RunPrune extends BaseCommand<typeof RunPrune> {
   }
 
   async #remove(runs: readonly PrunePlan[]): Promise<void> {
-    if (!this.flags.yes && !this.jsonEnabled() && !(await this.#isConfirmed())) {
+    if (!this.flags.yes && !(await this.#isConfirmed())) {
       this.log('Nothing was removed.')
       return
     }
@@ -56,7 +56,7 @@ export default class RunPrune extends BaseCommand<typeof RunPrune> {
   }
 
   async #isConfirmed(): Promise<boolean> {
-    if (!process.stdin.isTTY) {
+    if (this.jsonEnabled() || !process.stdin.isTTY) {
       throw new Errors.CLIError('Nobody can be asked whether this may be removed.', {
         exit: 2,
         suggestions: ['Pass --yes to remove it, or --dry-run to look first.'],

@@ -211,7 +211,8 @@ test('run prune keeps the newest and the best state, says first what would go, a
   t.is(unasked.exitCode, 2)
   t.deepEqual(await statesOf(first), before)
 
-  const done = plansOf(await runCli(['run', 'prune', runs, '--json']))
+  t.is((await runCli(['run', 'prune', runs, '--json'])).exitCode, 2)
+  const done = plansOf(await runCli(['run', 'prune', runs, '--yes', '--json']))
   t.deepEqual(done, planned)
   const [plan] = done
   t.true((plan?.freedBytes ?? 0) > 0)
