@@ -20,7 +20,7 @@ import numpy as np
 from refer.errors import MaskNotBuilt
 
 try:
-    from refer import _mask  # pyright: ignore[reportMissingModuleSource]
+    from refer import _mask  # pyright: ignore[reportMissingModuleSource] (built by make)
 except ImportError as error:
     raise MaskNotBuilt(f"The mask extension is not built for {sys.executable}.") from error
 

@@ -60,10 +60,10 @@ def handle(text: str) -> str:
         return '{"ok":false,"cancelled":true}'
     except _Shutdown:
         raise SystemExit(0) from None
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001 (whatever it is, Node is told)
         try:
             return encode({"ok": False, "error": describe(error)})
-        except BaseException:  # noqa: BLE001
+        except BaseException:  # noqa: BLE001 (a foreign class may fail at describing itself)
             return '{"ok":false,"error":{"type":"Exception","message":"an error that cannot be described"}}'
 
 
@@ -140,7 +140,7 @@ def _close_streams() -> None:
     for number in list(_process.streams):
         try:
             _close({"stream": number})
-        except BaseException:  # noqa: BLE001
+        except BaseException:  # noqa: BLE001 (the other streams are closed even so)
             traceback.print_exc()
 
 
@@ -178,7 +178,7 @@ def describe(error: BaseException) -> dict[str, object]:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except BaseException as broken:  # noqa: BLE001
+    except BaseException as broken:  # noqa: BLE001 (a foreign class's own __str__)
         return f"<its message raised {type(broken).__name__}>"
 
 

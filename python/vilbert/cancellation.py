@@ -24,7 +24,7 @@ def stops_at_events(function: F) -> F:
 
     Cancelling such a stream lets the step run to its next `yield`; there `GeneratorExit` runs its `finally`.
     """
-    function.stops_at_events = True  # type: ignore[attr-defined]
+    function.stops_at_events = True  # type: ignore[attr-defined] (functions take any attribute)
     return function
 
 

@@ -30,7 +30,7 @@ class CarriedTensors:
         self._model = model
         self._places: dict[str, _Place] = {}
         try:
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (open as long as the run)
             for name, parameter in unused_parameters(model):
                 value = numbers_of(parameter)
                 self._places[name] = _Place(self._file.tell(), value.shape)

@@ -35,7 +35,7 @@ def main() -> None:
     configure(roots=[settings["path"]], max_message_bytes=sys.maxsize)
     try:
         node.tell({"result": work(settings, node)})
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001 (whatever it is, Node is told)
         node.tell({"error": describe(error)})
         # Node ends all. Until then the launcher must not see this end: it tells Node which process was the first.
         time.sleep(END_SECONDS)

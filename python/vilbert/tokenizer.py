@@ -23,6 +23,7 @@ class ExpressionTokenizer:
         ids = {word: index for index, word in enumerate(words)}
         self._cls, self._sep = ids["[CLS]"], ids["[SEP]"]
         self._words = words
+        # The package's stubs know neither these arguments nor these properties, which its documentation has.
         model = models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100)  # pyright: ignore
         self._tokenizer = Tokenizer(model)
         self._tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)  # pyright: ignore
