@@ -97,9 +97,8 @@ class Bench:
 
     def _eval(self) -> Events:
         weights = self._request["weights"]
-        model = build_model(
-            self._config, weights, seed=0
-        )  # the whole model: the published side has all heads
+        # The whole model, as the published side computes all heads.
+        model = build_model(self._config, weights, seed=0)
         model.eval()
         self.parameters = sum(int(np.prod(p.shape)) for p in model.parameters())
         scorers = list(_scorers(model))

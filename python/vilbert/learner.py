@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice
 from typing import Any, Protocol
 
-import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
@@ -162,7 +162,7 @@ class KernelLearner:
             loss = summed_loss(logits[: len(batch.targets)], targets) / step_size
             total += float(loss)
             if at_once is not None and on_change is not None:
-                if not np.isfinite(total):
+                if not math.isfinite(total):
                     break
                 on_change()
             loss.backward()
