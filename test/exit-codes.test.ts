@@ -1,10 +1,9 @@
-import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import test from 'ava'
-import {packageRoot} from '../src/paths.js'
 import {runCli} from './helpers/cli.js'
 import {golden, goldenDataRoot, temporaryFolder} from './helpers/golden.js'
 import {python, pythonFixtures} from './helpers/python.js'
+import {readDocument, section} from './helpers/readme.js'
 import {startServer} from './helpers/server.js'
 
 test('every exit code that README tells of comes from a command, and no other', async (t) => {
@@ -42,8 +41,6 @@ test('every exit code that README tells of comes from a command, and no other', 
 })
 
 async function documentedCodes(): Promise<number[]> {
-  const readme = await readFile(join(packageRoot, 'README.md'), 'utf8')
-  const [, section = ''] = readme.split(/^#+ Exit codes\n/m)
-  const [table = ''] = section.split(/^#/m)
+  const table = section(await readDocument('README.md'), 'Exit codes')
   return [...table.matchAll(/^\| (\d+) +\|/gm)].map(([, code]) => Number(code))
 }
