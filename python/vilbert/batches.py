@@ -15,8 +15,7 @@ from vilbert.features import RegionStore
 
 MAX_REGIONS = 100  # of an image, with the global one
 MIN_TRAINING_OVERLAP = 0.5  # in train, regions that overlap less are no target at all
-
-
+FILLED_MULTIPLE = 32  # a product of a number of rows that is new takes milliseconds to prepare: have few
 KEPT_BUFFERS = 3  # one is computed on, one is assembled, one may wait between them
 
 
@@ -36,13 +35,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """The same examples one after the other, without padding; example i has rows offsets[i] to offsets[i + 1]."""
+    """The same examples one after the other, without padding; example i has rows offsets[i] to offsets[i + 1].
+
+    A few rows of zeros at the end of tokens and regions belong to no example, see `FILLED_MULTIPLE`.
+    """
 
     rows: list[int]  # positions of the examples in their split
-    tokens: np.ndarray  # (all tokens,) int64
-    positions: np.ndarray  # (all tokens,) int64, place of a token in its expression
-    features: np.ndarray  # (all regions, v_feature_size) float32
-    locations: np.ndarray  # (all regions, 5) float32
+    tokens: np.ndarray  # (filled tokens,) int64
+    positions: np.ndarray  # (filled tokens,) int64, place of a token in its expression
+    features: np.ndarray  # (filled regions, v_feature_size) float32
+    locations: np.ndarray  # (filled regions, 5) float32
     targets: np.ndarray  # (all regions,) float32, overlap with the box that is meant
     text_offsets: np.ndarray  # (B + 1,) int32
     region_offsets: np.ndarray  # (B + 1,) int32
@@ -94,16 +96,18 @@ class ExampleTable:
         tokens, positions = self._tokens_of(picked)
         counts = self.region_counts[picked]
         offsets = _offsets(counts)
-        features = self._buffers.take((int(offsets[-1]), self._stores[0].feature_size))
+        region_count = int(offsets[-1])
+        features = self._buffers.take((_filled_count(region_count), self._stores[0].feature_size))
+        features[region_count:] = 0
         for place, store, source, count in self._copies(picked, offsets[:-1]):
             features[place : place + count] = store.features[source : source + count]
         places, targets = self._geometry(picked, offsets)
         return PackedBatch(
             rows=list(rows),
-            tokens=tokens,
-            positions=positions,
+            tokens=_filled(tokens),
+            positions=_filled(positions),
             features=features,
-            locations=places,
+            locations=_filled(places),
             targets=targets,
             text_offsets=_offsets(self.token_counts[picked]).astype(np.int32),
             region_offsets=offsets.astype(np.int32),
@@ -239,6 +243,15 @@ class Buffers:
 
 def _references(arrays: list[np.ndarray], place: int) -> int:
     return sys.getrefcount(arrays[place])
+
+
+def _filled_count(count: int) -> int:
+    return count + -count % FILLED_MULTIPLE
+
+
+def _filled(rows: np.ndarray) -> np.ndarray:
+    missing = _filled_count(len(rows)) - len(rows)
+    return np.concatenate([rows, np.zeros((missing, *rows.shape[1:]), rows.dtype)])
 
 
 def _offsets(counts: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice
 from typing import Any, Protocol
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
@@ -17,11 +18,13 @@ from vilbert.dataset import ReferringDataset, groups_of_similar_length
 from vilbert.errors import ConfigError, MachineError
 from vilbert.model import Vilbert
 from vilbert.optim import FusedOptimizer, Optimizer, OptimizerSettings, StockOptimizer
-from vilbert.packed import AtOnce, LoweredWeights, Pass
+from vilbert.packed import LoweredWeights, Pass
 from vilbert.precision import Precision
 from vilbert.scorer import KernelScorer, Scorer, StockScorer
 from vilbert.session import to_inputs, to_packed_inputs
+from vilbert.tape import GradientsAtOnce, SummedGradients
 from vilbert.training_spec import TrainingSpec
+from vilbert.views import tensor_over
 
 # Regions that go through the model at once: enough for products at full speed, and what is kept of them for the
 # backward pass (about 0.6 MB a region of the full model) stays below a few gigabytes.
@@ -111,11 +114,12 @@ class KernelLearner:
 
     engine = "kernels"
 
-    def __init__(self, model: Vilbert, precision: str) -> None:
+    def __init__(self, model: Vilbert, precision: str, *, recomputes: bool) -> None:
         self._model = model
         self.precision = precision
-        self._lowered = LoweredWeights() if precision == "bf16" else None
-        self._at_once: AtOnce | None = None
+        self._recomputes = recomputes
+        self._lowered = LoweredWeights(are_kept=not recomputes) if precision == "bf16" else None
+        self._at_once: GradientsAtOnce | None = None
 
     def groups(self, rows: Sequence[int], region_counts: Sequence[int]) -> list[list[int]]:
         """The rows in their order, so many at once as memory allows: packed, length does not matter."""
@@ -144,34 +148,38 @@ class KernelLearner:
 
         The gradients of a step's only group are whole as soon as they are there, and go into the weights at once.
         """
-        self._model.train()
+        if not self._model.training:
+            self._model.train()
         total, stream, batches = 0.0, 0, iter(groups)
         first = list(islice(batches, 2))
         at_once = self._at_once if on_change is not None and len(first) == 1 else None
+        gradients = at_once or SummedGradients()
         for batch in chain(first, batches):
             shared = Pass(
                 is_training=True,
                 lowered=self._lowered,
                 seed=seed,
                 first_stream=stream,
-                at_once=at_once,
+                gradients=gradients,
+                recomputes=self._recomputes,
             )
             logits = self._model.region_logits(to_packed_inputs(batch, shared))  # (R,)
             stream = shared.next_stream
-            targets = paddle.to_tensor(batch.targets)
-            loss = summed_loss(logits[: len(batch.targets)], targets) / step_size
-            total += float(loss)
+            loss, gradient = _loss(logits.numpy(), batch.targets)
+            total += loss / step_size
+            if not math.isfinite(total):
+                return total
             if at_once is not None and on_change is not None:
-                if not math.isfinite(total):
-                    break
                 on_change()
-            loss.backward()
+            assert shared.tape is not None, "the pass has gradients"
+            shared.tape.backward(logits, tensor_over((gradient / step_size).astype(np.float32)))
+        gradients.finish()
         return total
 
     def optimizer(self, named: Sequence[tuple[str, Tensor]], settings: OptimizerSettings) -> Optimizer:
         """AdamW in one pass over memory; what `learn` changes already, it changes by this one."""
         optimizer = FusedOptimizer(named, settings, lowered=self._lowered)
-        self._at_once = AtOnce(optimizer.take)
+        self._at_once = GradientsAtOnce(optimizer.take)
         return optimizer
 
     def scorer(self) -> Scorer:
@@ -201,7 +209,7 @@ def learner_of(model: Vilbert, spec: TrainingSpec) -> Learner:
     if not fits:
         return StockLearner(model, amp)
     is_bfloat16 = spec.precision == "bf16" or (spec.precision == "auto" and kernels.has_bfloat16())
-    return KernelLearner(model, "bf16" if is_bfloat16 else "fp32")
+    return KernelLearner(model, "bf16" if is_bfloat16 else "fp32", recomputes=spec.recompute)
 
 
 def summed_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -211,3 +219,14 @@ def summed_loss(logits: Tensor, targets: Tensor) -> Tensor:
     add exactly nothing to that.
     """
     return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+
+
+def _loss(logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    """The same sum, and its gradient for the logits; those behind the targets are of no region."""
+    x = logits.astype(np.float64)
+    x[len(targets) :] = 0
+    wanted = np.concatenate([targets, np.full(len(x) - len(targets), 0.5)])
+    decay = np.exp(-np.abs(x))
+    losses = np.maximum(x, 0) - x * wanted + np.log1p(decay)
+    sigmoid = np.where(x >= 0, 1, decay) / (1 + decay)
+    return float(losses[: len(targets)].sum()), sigmoid - wanted

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import paddle
@@ -87,9 +88,8 @@ class TextEmbeddings(nn.Layer):
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """Token ids (B, T) to the text stream (B, T, D_t)."""
-        positions = rows.embed_positions(self.position_embeddings.weight)  # (T, D_t)
-        summed = rows.embed_words(tokens, self.word_embeddings) + (
-            positions + self.token_type_embeddings.weight[0]
+        summed = rows.embed_text(
+            tokens, self.word_embeddings, self.position_embeddings, self.token_type_embeddings
         )  # (B, T, D_t)
         return rows.dropout(rows.norm(summed, self.LayerNorm), self.dropout)
 
@@ -106,8 +106,9 @@ class ImageEmbeddings(nn.Layer):
 
     def forward(self, features: Tensor, locations: Tensor, rows: Rows) -> Tensor:
         """Region features (B, R, v_feature_size) and locations (B, R, 5) to the image stream (B, R, D_v)."""
-        projected = rows.linear(features, self.image_embeddings)  # (B, R, D_v)
-        summed = projected + self.image_location_embeddings(locations)
+        summed = rows.embed_regions(
+            features, self.image_embeddings, locations, self.image_location_embeddings
+        )  # (B, R, D_v)
         return rows.dropout(rows.norm(summed, self.LayerNorm), self.dropout)
 
 
@@ -283,12 +284,18 @@ class CoAttentionLayer(nn.Layer):
 
     def for_image(self, image: Tensor, text: Tensor, image_rows: Rows, text_rows: Rows) -> Tensor:
         """The image stream after this layer; (B, R, D_v)."""
+        return image_rows.segment(self, partial(self._for_image, image_rows, text_rows), image, text)
+
+    def for_text(self, image: Tensor, text: Tensor, image_rows: Rows, text_rows: Rows) -> Tensor:
+        """The text stream after this layer; (B, T, D_t)."""
+        return text_rows.segment(self, partial(self._for_text, image_rows, text_rows), image, text)
+
+    def _for_image(self, image_rows: Rows, text_rows: Rows, image: Tensor, text: Tensor) -> Tensor:
         context = self.biattention.for_image(image, text, image_rows, text_rows)
         image = self.biOutput.for_image(context, image, image_rows)
         return self.v_output(self.v_intermediate(image, image_rows), image, image_rows)
 
-    def for_text(self, image: Tensor, text: Tensor, image_rows: Rows, text_rows: Rows) -> Tensor:
-        """The text stream after this layer; (B, T, D_t)."""
+    def _for_text(self, image_rows: Rows, text_rows: Rows, image: Tensor, text: Tensor) -> Tensor:
         context = self.biattention.for_text(image, text, image_rows, text_rows)
         text = self.biOutput.for_text(context, text, text_rows)
         return self.t_output(self.t_intermediate(text, text_rows), text, text_rows)
@@ -334,7 +341,7 @@ class Encoder(nn.Layer):
     def _run(layers: nn.LayerList, start: int, stop: int, fixed: int, x: Tensor, rows: Rows) -> Tensor:
         for index in range(start, stop):
             with paddle.no_grad() if index < fixed else contextlib.nullcontext():
-                x = layers[index](x, rows)
+                x = rows.segment(layers[index], partial(layers[index], rows=rows), x)
         return x
 
 
@@ -454,7 +461,7 @@ class Vilbert(nn.Layer):
     def region_logits(self, inputs: Inputs) -> Tensor:
         """The logit of each region for being the one meant; (B, R), padding pushed down by 10,000."""
         _, image = self.bert(inputs, image_only=True)
-        return self._vision_logit(image, inputs).squeeze(-1)
+        return self._vision_logit(image, inputs)
 
     def forward(self, inputs: Inputs) -> HeadOutputs:
         """All seven heads."""
@@ -469,15 +476,15 @@ class Vilbert(nn.Layer):
             vil_logit=self.vil_logit(pooled),
             vil_binary_prediction=self.cls.bi_seq_relationship(pooled),
             vision_prediction=self.cls.imagePredictions(image),
-            vision_logit=self._vision_logit(image, inputs),
+            vision_logit=self._vision_logit(image, inputs).unsqueeze(-1),
             linguisic_prediction=self.cls.predictions(text),
             linguisic_logit=self.linguisic_logit(self.dropout(text)),
         )
 
     def _vision_logit(self, image: Tensor, inputs: Inputs) -> Tensor:
-        logits = self.vision_logit(inputs.image_rows.dropout(image, self.dropout))  # (B, R, 1)
-        mask = inputs.region_mask
-        return logits if mask is None else logits + ((1.0 - mask) * MASKED).unsqueeze(2)
+        rows, mask = inputs.image_rows, inputs.region_mask
+        logits = rows.score(rows.dropout(image, self.dropout), self.vision_logit)  # (B, R)
+        return logits if mask is None else logits + (1.0 - mask) * MASKED
 
 
 def unused_prefixes(config: ModelConfig) -> tuple[str, ...]:

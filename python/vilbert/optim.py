@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -178,6 +178,8 @@ class FusedOptimizer:
         self._decays = {
             name: settings.weight_decay if is_decayed(name, settings.recipe) else 0.0 for name, _ in named
         }
+        self._sizes = {name: int(parameter.size) for name, parameter in named}
+        self._heads = {name for name, _ in named if is_head(name)}
         self._clip_value = settings.clip_value
         self._lowered = lowered
         self._moments = {name: (paddle.zeros_like(p), paddle.zeros_like(p)) for name, p in named}
@@ -199,13 +201,16 @@ class FusedOptimizer:
             1 - BETA2 ** (self._steps + 1),
         )
 
-    def take(self, parameter: Tensor, gradient: Tensor) -> None:
-        """Applies the whole gradient of a parameter before the end of its step, which then leaves it alone."""
+    def take(self, gradients: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Applies whole gradients of parameters before the end of their step, which then leaves these alone."""
         assert self._settings is not None, "a step has begun"
-        name = self._names[parameter.name]
-        assert name not in self._taken, f"{name} was changed in this step already"
-        self._taken.add(name)
-        kernels.adam_step([self._tensor(name, parameter, gradient)], self._settings)
+        taken = []
+        for parameter, gradient in gradients:
+            name = self._names[parameter.name]
+            assert name not in self._taken, f"{name} was changed in this step already"
+            self._taken.add(name)
+            taken.append(self._tensor(name, parameter, gradient))
+        kernels.adam_step(taken, self._settings)
 
     def finish(self) -> None:
         """One step of every parameter that `take` has left, in one call of the kernels."""
@@ -218,12 +223,12 @@ class FusedOptimizer:
 
     def _tensor(self, name: str, parameter: Tensor, gradient: Tensor | None) -> kernels.AdamTensor:
         return kernels.AdamTensor(
-            parameter.size,
+            self._sizes[name],
             parameter.data_ptr(),
             kernels.address(gradient),
             *(moment.data_ptr() for moment in self._moments[name]),
             kernels.address(self._lowered.known(parameter) if self._lowered else None),
-            self._rates.head if is_head(name) else self._rates.body,
+            self._rates.head if name in self._heads else self._rates.body,
             self._decays[name],
         )
 

@@ -6,6 +6,7 @@ rows that it is given compute it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import paddle
@@ -21,16 +22,16 @@ Self = TypeVar("Self", contravariant=True)
 class Rows(Protocol[Self]):
     """The operators of one stream, (…, D) float32 in and out."""
 
-    def embed_words(self, tokens: Tensor, table: nn.Embedding) -> Tensor:
-        """The rows of the word table for tokens."""
+    def embed_text(
+        self, tokens: Tensor, words: nn.Embedding, positions: nn.Embedding, types: nn.Embedding
+    ) -> Tensor:
+        """Sum of the rows of the three tables for tokens, which are all of type 0."""
         ...
 
-    def embed_positions(self, table: Tensor) -> Tensor:
-        """The rows of a position table (P, D) for the words."""
-        ...
-
-    def linear(self, x: Tensor, linear: nn.Linear) -> Tensor:
-        """A linear layer."""
+    def embed_regions(
+        self, features: Tensor, feature_linear: nn.Linear, locations: Tensor, location_linear: nn.Linear
+    ) -> Tensor:
+        """Sum of the projections of features and of locations."""
         ...
 
     def project(self, x: Tensor, *linears: nn.Linear) -> tuple[Tensor, ...]:
@@ -61,6 +62,14 @@ class Rows(Protocol[Self]):
         """Dropout."""
         ...
 
+    def score(self, x: Tensor, linear: nn.Linear) -> Tensor:
+        """The one number (…) that a linear layer makes of each row."""
+        ...
+
+    def segment(self, layer: nn.Layer, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        """What a function of a layer makes of inputs: a part of the network that may be computed twice, to keep less."""
+        ...
+
 
 class PaddedRows:
     """Rows (B, N, D), padded where `mask` (B, N) is 0; without padding there is no mask."""
@@ -69,17 +78,17 @@ class PaddedRows:
         self._length = length
         self.score_bias = None if mask is None else ((1.0 - mask) * MASKED).unsqueeze([1, 2])  # (B, 1, 1, N)
 
-    def embed_words(self, tokens: Tensor, table: nn.Embedding) -> Tensor:
+    def embed_text(
+        self, tokens: Tensor, words: nn.Embedding, positions: nn.Embedding, types: nn.Embedding
+    ) -> Tensor:
         """(B, N, D) of tokens (B, N)."""
-        return table(tokens)
+        return words(tokens) + (positions.weight[: self._length] + types.weight[0])  # (B, N, D)
 
-    def embed_positions(self, table: Tensor) -> Tensor:
-        """The first N rows of the table, (N, D)."""
-        return table[: self._length]  # (N, D)
-
-    def linear(self, x: Tensor, linear: nn.Linear) -> Tensor:
-        """A linear layer; (B, N, K) to (B, N, D)."""
-        return linear(x)
+    def embed_regions(
+        self, features: Tensor, feature_linear: nn.Linear, locations: Tensor, location_linear: nn.Linear
+    ) -> Tensor:
+        """(B, N, D) of features (B, N, K) and locations (B, N, 5)."""
+        return feature_linear(features) + location_linear(locations)  # (B, N, D)
 
     def project(self, x: Tensor, *linears: nn.Linear) -> tuple[Tensor, ...]:
         """One result (B, N, D) for each linear layer."""
@@ -116,3 +125,11 @@ class PaddedRows:
     def dropout(self, x: Tensor, dropout: nn.Dropout) -> Tensor:
         """Dropout; (B, N, D) in and out."""
         return dropout(x)
+
+    def score(self, x: Tensor, linear: nn.Linear) -> Tensor:
+        """The only output of a linear layer; (B, N, D) to (B, N)."""
+        return linear(x).squeeze(-1)
+
+    def segment(self, layer: nn.Layer, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        """The function of the inputs; Paddle keeps what its gradient needs."""
+        return function(*inputs)

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import paddle
 
 from vilbert.batches import Batch, PackedBatch
@@ -18,6 +17,7 @@ from vilbert.errors import ConfigError, MachineError
 from vilbert.model import Inputs, Vilbert, padded_inputs
 from vilbert.packed import PackedRows, Pass
 from vilbert.tensors import TensorFile
+from vilbert.views import tensor_over
 
 # A flag of Paddle: transposes are views. The backward pass copies these element by element, which takes 23 times as
 # long as real transposes, so it is turned off.
@@ -109,22 +109,12 @@ def to_inputs(batch: Batch) -> Inputs:
     )
 
 
-PACKED_ROWS_MULTIPLE = 32  # a product of a number of rows that is new takes milliseconds to prepare: have few
-
-
 def to_packed_inputs(batch: PackedBatch, shared: Pass) -> Inputs:
-    """The batch as tensors without padding, but for a few rows at the end that belong to no example."""
-    tokens = paddle.to_tensor(_filled(batch.tokens))
-    positions = paddle.to_tensor(_filled(batch.positions))
+    """The batch as tensors without padding, over the batch's own memory."""
     return Inputs(
-        tokens=tokens,
-        features=paddle.to_tensor(_filled(batch.features)),
-        locations=paddle.to_tensor(_filled(batch.locations)),
-        text_rows=PackedRows(shared, batch.text_offsets, positions),
+        tokens=tensor_over(batch.tokens),
+        features=tensor_over(batch.features),
+        locations=tensor_over(batch.locations),
+        text_rows=PackedRows(shared, batch.text_offsets, batch.positions),
         image_rows=PackedRows(shared, batch.region_offsets),
     )
-
-
-def _filled(rows: np.ndarray) -> np.ndarray:
-    missing = -len(rows) % PACKED_ROWS_MULTIPLE
-    return np.concatenate([rows, np.zeros((missing, *rows.shape[1:]), rows.dtype)])

@@ -44,6 +44,7 @@ class TrainingSpec:
     precision: str = "fp32"  # of products on CPUs: "fp32", "bf16" or "auto"
     amp: str | None = None  # "O1" or "O2", GPUs only
     dtype: str = "bfloat16"  # what amp computes in
+    recompute: bool = False  # activations are computed twice instead of kept
     workers: int = 1  # threads that assemble batches ahead; 0 assembles between the steps
     deterministic: bool = False
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import math
 
 import numpy as np
+import paddle
 from paddle import Tensor
 
 
@@ -12,5 +14,17 @@ def numbers_of(tensor: Tensor) -> np.ndarray:
     """A float32 tensor's numbers: on the CPU its own memory, which they share as long as the tensor lives."""
     if not tensor.place.is_cpu_place():
         return tensor.numpy()
-    memory = (ctypes.c_float * tensor.size).from_address(tensor.data_ptr())
+    memory = (ctypes.c_float * math.prod(tensor.shape)).from_address(tensor.data_ptr())
     return np.ctypeslib.as_array(memory).reshape(tensor.shape)
+
+
+def tensor_over(array: np.ndarray) -> Tensor:
+    """A tensor of the CPU over an array's own memory, which it holds; `paddle.to_tensor` would copy it."""
+    return paddle.Tensor(
+        value=np.ascontiguousarray(array),
+        place=paddle.CPUPlace(),
+        persistable=False,
+        zero_copy=True,
+        name="",
+        stop_gradient=True,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import Golden
-from vilbert.batches import Buffers
+from vilbert.batches import FILLED_MULTIPLE, Buffers
 from vilbert.dataset import open_split
 
 
@@ -15,11 +15,17 @@ def test_a_packed_batch_is_the_padded_one_without_its_padding(golden: Golden, sp
     rows = [len(dataset) - 1, 0, 3, 0]
     packed, padded = dataset.packed(rows), dataset.batch(rows)
     is_region, is_token = padded.region_mask.astype(bool), padded.token_mask.astype(bool)
-    np.testing.assert_array_equal(packed.features, padded.features[is_region])
-    np.testing.assert_array_equal(packed.locations, padded.locations[is_region])
+    for filled, real in [
+        (packed.features, padded.features[is_region]),
+        (packed.locations, padded.locations[is_region]),
+        (packed.tokens, padded.tokens[is_token]),
+        (packed.positions, np.nonzero(is_token)[1]),
+    ]:
+        np.testing.assert_array_equal(filled[: len(real)], real)
+        assert len(filled) % FILLED_MULTIPLE == 0
+        assert len(filled) - len(real) < FILLED_MULTIPLE
+        assert not filled[len(real) :].any()
     np.testing.assert_array_equal(packed.targets, padded.targets[is_region])
-    np.testing.assert_array_equal(packed.tokens, padded.tokens[is_token])
-    np.testing.assert_array_equal(packed.positions, np.nonzero(is_token)[1])
     assert packed.region_offsets.tolist() == [0, *np.cumsum(padded.region_counts)]
     assert packed.text_offsets.tolist() == [0, *np.cumsum(padded.token_mask.sum(1))]
     assert packed.region_offsets.dtype == packed.text_offsets.dtype == np.int32

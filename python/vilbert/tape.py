@@ -1,0 +1,220 @@
+"""The backward pass over the kernels: what was computed, in its order, and how its gradients are made.
+
+Paddle's own way of recording took a small model as long as computing did. Here an operator is one entry, a gradient
+that has several sources is added up where it lies, and a part of the network can be computed twice instead of kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+
+from vilbert import kernels
+from vilbert.views import numbers_of
+
+
+class Gradients(Protocol):
+    """Where the gradients of parameters go."""
+
+    def product(self, weight: Tensor, x: Tensor, grad_y: Tensor) -> None:
+        """That of a weight (K, N): x^T grad_y."""
+        ...
+
+    def whole(self, parameter: Tensor, gradient: Tensor) -> None:
+        """That of a parameter, as a tensor that nobody else writes."""
+        ...
+
+    def rows(self, table: Tensor, rows: np.ndarray, grad_rows: np.ndarray) -> None:
+        """That of a table (P, D), zero but for some rows; a row may come more than once."""
+        ...
+
+    def finish(self) -> None:
+        """Nothing comes any more: what is still here goes to the parameters."""
+        ...
+
+
+class SummedGradients:
+    """Adds gradients up, those of several passes too."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, tuple[Tensor, Tensor]] = {}  # parameter and gradient, by Paddle's name
+
+    def product(self, weight: Tensor, x: Tensor, grad_y: Tensor) -> None:
+        """Added in the product itself."""
+        is_there = weight.name in self._sums
+        gradient = self._sums[weight.name][1] if is_there else paddle.empty(weight.shape, "float32")
+        kernels.matmul(x, grad_y, gradient, left_transposed=True, accumulate=is_there)
+        self._sums[weight.name] = weight, gradient
+
+    def whole(self, parameter: Tensor, gradient: Tensor) -> None:
+        """Added in place."""
+        if parameter.name in self._sums:
+            self._sums[parameter.name][1].add_(gradient)
+        else:
+            self._sums[parameter.name] = parameter, gradient
+
+    def rows(self, table: Tensor, rows: np.ndarray, grad_rows: np.ndarray) -> None:
+        """Added to the rows of a gradient of the table's size."""
+        if table.name not in self._sums:
+            self._sums[table.name] = table, paddle.zeros(table.shape, "float32")
+        places, sums = sums_of_rows(rows, grad_rows)
+        numbers_of(self._sums[table.name][1])[places] += sums
+
+    def finish(self) -> None:
+        """Makes each sum its parameter's `grad`."""
+        for parameter, gradient in self._sums.values():
+            parameter.grad = gradient
+        self._sums.clear()
+
+
+# A weight of fewer numbers waits for others: calling the optimizer costs as much as changing so many.
+SMALL = 2**16
+
+
+class GradientsAtOnce:
+    """Puts gradients to use in the middle of a backward pass.
+
+    So those of all weights are never in memory together, nor asked of the system anew in every step. The pass must be
+    the step's only one, and use each weight once.
+    """
+
+    def __init__(self, use: Callable[[Iterable[tuple[Tensor, Tensor]]], None]) -> None:
+        self._use = use  # takes parameters and their gradients
+        self._waiting: list[tuple[Tensor, Tensor]] = []
+        self._of_shape: dict[tuple[int, ...], Tensor] = {}
+        self._of_table: dict[str, Tensor] = {}
+
+    def product(self, weight: Tensor, x: Tensor, grad_y: Tensor) -> None:
+        """Of large weights, the next of its shape is made in the same place."""
+        shape = tuple(weight.shape)
+        if shape[0] * shape[1] < SMALL:
+            gradient = paddle.empty(shape, "float32")
+            self._waiting.append((weight, kernels.matmul(x, grad_y, gradient, left_transposed=True)))
+            return
+        if shape not in self._of_shape:
+            self._of_shape[shape] = paddle.empty(shape, "float32")
+        self._use([(weight, kernels.matmul(x, grad_y, self._of_shape[shape], left_transposed=True))])
+
+    def whole(self, parameter: Tensor, gradient: Tensor) -> None:
+        """Used with others, at the end."""
+        self._waiting.append((parameter, gradient))
+
+    def rows(self, table: Tensor, rows: np.ndarray, grad_rows: np.ndarray) -> None:
+        """Of all the other rows the gradient stays zero from step to step."""
+        if table.name not in self._of_table:
+            self._of_table[table.name] = paddle.zeros(table.shape, "float32")
+        gradient = self._of_table[table.name]
+        places, sums = sums_of_rows(rows, grad_rows)
+        numbers = numbers_of(gradient)
+        numbers[places] = sums
+        self._use([(table, gradient)])
+        numbers[places] = 0
+
+    def finish(self) -> None:
+        """Uses what has waited."""
+        self._use(self._waiting)
+        self._waiting = []
+
+
+def sums_of_rows(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different numbers in `rows` (N,), and of each the sum of its `values` (N, D), in their order."""
+    if len(rows) == 0:
+        return rows, values
+    order = np.argsort(rows, kind="stable")
+    starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
+    return rows[order][starts], np.add.reduceat(values[order], starts, axis=0)
+
+
+Backward = Callable[[Sequence["Tensor | None"]], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One operator: takes the gradients of its outputs, gives those of its inputs to the tape."""
+
+    inputs: tuple[Tensor, ...]  # held: a tensor is known by its id
+    outputs: tuple[Tensor, ...]
+    backward: Backward
+
+
+class Tape:
+    """What was computed of which tensors, to be gone through backwards once."""
+
+    def __init__(self, gradients: Gradients) -> None:
+        self.gradients = gradients
+        self._entries: list[Entry] = []
+        self._wanted: set[int] = set()  # ids of the tensors whose gradients are of use
+        self._found: dict[int, Tensor] = {}  # gradients by the ids of what they are of
+
+    def part(self) -> Tape:
+        """A tape of its own for a part of the network, whose gradients go where those of this one go."""
+        part = Tape(self.gradients)
+        part._wanted, part._found = self._wanted, self._found
+        return part
+
+    def record(
+        self,
+        backward: Backward,
+        inputs: tuple[Tensor, ...],
+        outputs: tuple[Tensor, ...],
+        parameters: Iterable[Tensor] = (),
+    ) -> None:
+        """Notes an operator unless nothing before it learns."""
+        if any(map(self.wants, inputs)) or any(not each.stop_gradient for each in parameters):
+            self._entries.append(Entry(inputs, outputs, backward))
+            self._wanted.update(map(id, outputs))
+
+    def wants(self, x: Tensor) -> bool:
+        """Whether the gradient of a tensor is of use."""
+        return id(x) in self._wanted
+
+    def add(self, x: Tensor, gradient: Tensor | None) -> None:
+        """Adds to the gradient of a tensor; the tape then owns what it is given."""
+        if gradient is None or not self.wants(x):
+            return
+        if id(x) in self._found:
+            self._found[id(x)].add_(gradient)
+        else:
+            self._found[id(x)] = gradient
+
+    def add_product(self, x: Tensor, grad_y: Tensor, weight: Tensor) -> None:
+        """Adds grad_y (M, N) x weight^T (N, K) to the gradient of a tensor (M, K), in the product itself."""
+        if not self.wants(x):
+            return
+        is_there = id(x) in self._found
+        gradient = self._found[id(x)] if is_there else paddle.empty(x.shape, x.dtype)
+        kernels.matmul(grad_y, weight, gradient, right_transposed=True, accumulate=is_there)
+        self._found[id(x)] = gradient
+
+    def learn_linear(
+        self, linear: nn.Linear, x: Tensor, grad_y: Tensor, grad_bias: Tensor | None = None
+    ) -> None:
+        """The gradients of weight (K, N) and bias (N) of y = x W + b; nothing is computed for what is frozen.
+
+        W may change in here.
+        """
+        weight, bias = linear.weight, linear.bias
+        if not weight.stop_gradient:
+            self.gradients.product(weight, x, grad_y)
+        if not bias.stop_gradient:
+            self.gradients.whole(bias, kernels.column_sums(grad_y) if grad_bias is None else grad_bias)
+
+    def learn(self, parameter: Tensor, gradient: Tensor) -> None:
+        """The gradient of a parameter, unless that is frozen."""
+        if not parameter.stop_gradient:
+            self.gradients.whole(parameter, gradient)
+
+    def backward(self, y: Tensor, gradient: Tensor) -> None:
+        """Goes from the gradient of the last output back to all parameters; forgets what was recorded."""
+        self.add(y, gradient)
+        while self._entries:
+            entry = self._entries.pop()
+            found = [self._found.pop(id(output), None) for output in entry.outputs]
+            self._wanted.difference_update(map(id, entry.outputs))  # ids are used again
+            if any(each is not None for each in found):
+                entry.backward(found)
