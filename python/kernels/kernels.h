@@ -22,6 +22,9 @@ struct MatmulArguments {
 };
 
 void matmul(const MatmulArguments &);
+// Whether `multiply_panels` is the faster way, and that way, without gelu.
+bool fits_panels(const MatmulArguments &);
+void multiply_panels(const MatmulArguments &);
 void gelu(int64_t count, int type, const void *x, void *y);
 void gelu_gradient(int64_t count, int type, const void *x, const void *grad_y, void *grad_x);
 

@@ -166,6 +166,10 @@ void matmul(const MatmulArguments &a) {
     if (is_float(a.out_type)) return finish_nothing(a, (float *)a.out);
     return finish_nothing(a, (bfloat16 *)a.out);
   }
+  if (fits_panels(a)) {
+    multiply_panels(a);
+    return a.gelu ? gelu(a.rows * a.columns, a.out_type, a.out, a.out) : void();
+  }
   auto &shared = one_dnn();
   const std::lock_guard<std::mutex> guard(shared.lock);
   const auto &product = compiled(a);

@@ -81,7 +81,7 @@ void matmul(int64_t rows, int64_t inner, int64_t columns, bool left_transposed, 
 template <typename T>
 void matmuls() {
   const int64_t sizes[][3] = {{0, 5, 7}, {5, 0, 7}, {5, 7, 0}, {1, 1, 1},  {1, 33, 17}, {7, 5, 1},
-                              {31, 64, 33}, {67, 129, 45}, {300, 7, 530}, {530, 40, 300}};
+                              {31, 64, 33}, {67, 129, 45}, {300, 7, 530}, {530, 40, 300}, {37, 1030, 300}};
   for (const auto &s : sizes)
     for (const int transposed : {0, 1, 2}) {
       matmul<T, float>(s[0], s[1], s[2], transposed == 1, transposed == 2);
