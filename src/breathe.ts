@@ -12,3 +12,9 @@ export function throwIfInterrupted(signal: AbortSignal | undefined): void {
   const reason: unknown = signal.reason
   throw reason instanceof VilbertError ? reason : new InterruptedError(undefined, {cause: reason})
 }
+
+/** A promise whose failure is heard where it is awaited; until then Node must not take it for one that nobody hears. */
+export function quiet<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined)
+  return work
+}

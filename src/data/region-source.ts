@@ -15,8 +15,12 @@ export type RegionSource = Disposable & {
   readonly images: readonly {readonly imageId: number; readonly lengthBytes: number}[]
   /** About what the features of all images take as float32. */
   readonly featureBytes: number
-  /** The regions of an image, good until the next are read. @throws FormatError naming the image and the field */
-  read(index: number): RegionValue
+  /**
+   * The regions of an image, good until the next are read. Their rows, the mean first, are put into `into` where
+   * that is given and they fit.
+   * @throws FormatError naming the image and the field
+   */
+  read(index: number, into?: Float32Array): RegionValue
 }
 
 const float32Bytes = 4
@@ -36,10 +40,10 @@ export function lmdbRegions(path: string): RegionSource {
       images,
       // Base64 makes 4 bytes of 3.
       featureBytes: 0.75 * totalBytes + images.length * featureSize * float32Bytes,
-      read(index) {
+      read(index, into) {
         const [imageId, entry] = entries[index] ?? []
         if (imageId === undefined || entry === undefined) throw new RangeError(`no image ${index}`)
-        return reader.read(imageId, entry, refuseWrong)
+        return reader.read(imageId, entry, refuseWrong, into)
       },
       [Symbol.dispose]: () => {
         lmdb[Symbol.dispose]()

@@ -3,17 +3,19 @@ import {open, rename} from 'node:fs/promises'
 import type {FileHandle} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 
+import {quiet} from '../breathe.js'
 import {syncFolder} from '../files.js'
 import {broken} from '../formats/byte-source.js'
 import {toHalves} from '../formats/half-floats.js'
 import type {RegionValue} from '../formats/region-values.js'
 import {safetensorsHeader} from '../formats/safetensors-writer.js'
 import type {TensorSpec} from '../formats/safetensors-writer.js'
+import {BlockWriter, writeAll} from './block-writer.js'
 import {RegionJournal} from './region-journal.js'
 import type {JournalImage, StoreIdentity} from './region-journal.js'
 
 export type RegionWriterOptions = StoreIdentity & {
-  /** Bytes of features between two flushes: what a kill can cost. @default 32 MiB */
+  /** Bytes of features between two flushes; more where the disk is slower than what comes. @default 16 MiB */
   readonly batchBytes?: number | undefined
 }
 
@@ -22,8 +24,8 @@ export const featureSize = 2048
 /** What the metadata of a store say that it is. */
 export const storeSchema = 'vilbert-ts/regions@1'
 const headerBytes = 4096
-/** What is written at once. */
-const blockBytes = 4 * 2 ** 20
+/** How many times its size a batch can grow while the disk takes in the one before: what a kill can cost. */
+const largestGrowth = 4
 
 /** The unfinished store, hidden beside its final name; a build that was killed goes on with it. */
 export function storePart(target: string): string {
@@ -49,23 +51,18 @@ export class RegionWriter implements AsyncDisposable {
   readonly #firstRegions = [0]
   readonly #sizes: number[] = []
   #journal!: RegionJournal
-  /** Where the next byte goes, and where the first of the block. */
-  #offset = headerBytes
-  #offsetOfBlock = headerBytes
+  #blocks!: BlockWriter
   #batchStart = headerBytes
   #batch: JournalImage[] = []
-  #block = Buffer.allocUnsafeSlow(blockBytes)
-  #spare = Buffer.allocUnsafeSlow(blockBytes)
-  #filled = 0
-  #writing: Promise<unknown> = Promise.resolve()
   #flushing: Promise<unknown> = Promise.resolve()
+  #isFlushing = false
   #closed = false
 
   private constructor(target: string, handle: FileHandle, {source, dtype, batchBytes}: RegionWriterOptions) {
     this.#target = target
     this.#handle = handle
     this.#identity = {source, dtype}
-    this.#batchBytes = batchBytes ?? 32 * 2 ** 20
+    this.#batchBytes = batchBytes ?? 16 * 2 ** 20
   }
 
   /** Opens what an earlier build of this very store left, or begins a new one. */
@@ -87,6 +84,13 @@ export class RegionWriter implements AsyncDisposable {
     return this.#imageIds
   }
 
+  /** Where the rows of the next image may be put, the mean first: what lies there is not copied. */
+  get space(): Float32Array | undefined {
+    if (this.#identity.dtype !== 'F32') return undefined
+    const {buffer, byteOffset, length} = this.#blocks.space
+    return new Float32Array(buffer, byteOffset, Math.floor(length / Float32Array.BYTES_PER_ELEMENT))
+  }
+
   /** @throws FormatError E_FLOAT16 for features that float16 cannot hold */
   async add(regions: RegionValue): Promise<void> {
     const {imageId, width, height, count, boxes, features, meanFeature} = regions
@@ -96,8 +100,9 @@ export class RegionWriter implements AsyncDisposable {
     const rows = [this.#encode(regions, meanFeature), this.#encode(regions, features)]
     this.#note(imageId, width, height, count + 1)
     this.#batch.push([imageId, width, height, bytesOf(boxRows).toString('base64')])
-    for (const bytes of rows) await this.#write(bytes)
-    if (this.#offset - this.#batchStart >= this.#batchBytes) await this.#flush()
+    for (const bytes of rows) await this.#blocks.add(bytes)
+    const batchBytes = this.#blocks.offset - this.#batchStart
+    if (batchBytes >= (this.#isFlushing ? largestGrowth : 1) * this.#batchBytes) await this.#flush()
   }
 
   /** Completes the file and gives it its name. */
@@ -113,13 +118,13 @@ export class RegionWriter implements AsyncDisposable {
       {name: 'first_region', dtype: 'I64', shape: [imageCount + 1]},
       {name: 'image_sizes', dtype: 'I64', shape: [imageCount, 2]},
     ]
-    for await (const {images} of this.#journal.batches()) await this.#write(boxesOf(images))
-    await this.#write(boxesOf(this.#batch))
+    for await (const {images} of this.#journal.batches()) await this.#blocks.add(boxesOf(images))
+    await this.#blocks.add(boxesOf(this.#batch))
     for (const numbers of [this.#imageIds, this.#firstRegions, this.#sizes]) {
-      await this.#write(bytesOf(BigInt64Array.from(numbers, BigInt)))
+      await this.#blocks.add(bytesOf(BigInt64Array.from(numbers, BigInt)))
     }
-    await this.#writeBlock()
-    await this.#writing
+    await this.#blocks.push()
+    await this.#blocks.written()
     const header = safetensorsHeader(entries, {schema: storeSchema, source}, headerBytes)
     await writeAll(this.#handle, header, 0)
     await this.#commit()
@@ -129,13 +134,14 @@ export class RegionWriter implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.allSettled([this.#writing, this.#flushing])
+    await Promise.allSettled([this.#blocks.written(), this.#flushing])
     await this.#journal[Symbol.asyncDispose]()
     await this.#handle.close()
   }
 
   async #resume(): Promise<void> {
     const {size} = await this.#handle.stat()
+    let offset = headerBytes
     this.#journal = await RegionJournal.open(
       storeJournal(this.#target),
       this.#identity,
@@ -144,12 +150,12 @@ export class RegionWriter implements AsyncDisposable {
         for (const [imageId, width, height, boxes] of images) {
           this.#note(imageId, width, height, Buffer.byteLength(boxes, 'base64') / 16)
         }
-        this.#offset = endBytes
+        offset = endBytes
       },
     )
-    this.#batchStart = this.#offset
-    this.#offsetOfBlock = this.#offset
-    await this.#handle.truncate(this.#offset)
+    this.#batchStart = offset
+    this.#blocks = new BlockWriter(this.#handle, offset)
+    await this.#handle.truncate(offset)
   }
 
   #note(imageId: number, width: number, height: number, regionCount: number): void {
@@ -166,37 +172,24 @@ export class RegionWriter implements AsyncDisposable {
     throw broken({name: this.#target}, 'E_FLOAT16', what)
   }
 
-  // Copied into one of two blocks: one is being written while the other is filled.
-  async #write(bytes: Buffer): Promise<void> {
-    this.#offset += bytes.length
-    for (let from = 0; from < bytes.length;) {
-      const copied = bytes.copy(this.#block, this.#filled, from)
-      from += copied
-      this.#filled += copied
-      if (this.#filled === blockBytes) await this.#writeBlock()
-    }
-  }
-
-  async #writeBlock(): Promise<void> {
-    await this.#writing
-    const block = this.#block.subarray(0, this.#filled)
-    this.#writing = quiet(writeAll(this.#handle, block, this.#offsetOfBlock))
-    this.#offsetOfBlock += block.length
-    this.#filled = 0
-    ;[this.#block, this.#spare] = [this.#spare, this.#block]
-  }
-
   // The disk takes in one batch while the next is made. Noted is only what it has taken in.
   async #flush(): Promise<void> {
-    await this.#writeBlock()
-    await this.#writing
     await this.#flushing
-    const batch = {endBytes: this.#offset, images: this.#batch}
+    await this.#blocks.push()
+    const written = this.#blocks.written()
+    const endBytes = this.#blocks.offset
+    const batch = {endBytes, images: this.#batch}
     this.#batch = []
-    this.#batchStart = this.#offset
+    this.#batchStart = endBytes
     const flush = async (): Promise<void> => {
-      await this.#handle.datasync()
-      await this.#journal.add(batch)
+      this.#isFlushing = true
+      try {
+        await written
+        await this.#handle.datasync()
+        await this.#journal.add(batch)
+      } finally {
+        this.#isFlushing = false
+      }
     }
     this.#flushing = quiet(flush())
   }
@@ -216,19 +209,6 @@ function boxesOf(images: readonly JournalImage[]): Buffer {
   return Buffer.concat(images.map(([, , , boxes]) => Buffer.from(boxes, 'base64')))
 }
 
-// Its failure is heard where it is awaited; until then Node must not take it for one that nobody hears.
-function quiet(work: Promise<unknown>): Promise<unknown> {
-  work.catch(() => undefined)
-  return work
-}
-
 function bytesOf({buffer, byteOffset, byteLength}: ArrayBufferView): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
-}
-
-async function writeAll(handle: FileHandle, bytes: Buffer, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const {bytesWritten} = await handle.write(bytes, done, bytes.length - done, offset + done)
-    done += bytesWritten
-  }
 }

@@ -35,7 +35,7 @@ export async function buildRegions(
   for (const [index, {lengthBytes}] of source.images.entries()) {
     doneBytes += lengthBytes
     if (index < ready) continue
-    await writer.add(source.read(index))
+    await writer.add(source.read(index, writer.space))
     if (performance.now() - breathed < breatheEveryMs) continue
     onProgress?.({stage, doneBytes, totalBytes})
     await breathe(signal)

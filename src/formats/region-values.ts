@@ -93,11 +93,17 @@ export class RegionReader {
   }
 
   /**
-   * Reads the value of one image; its features are good until the next one is read. Boxes outside of the image,
-   * inverted boxes and numbers that are not finite go to `onProblem`.
+   * Reads the value of one image; its features are good until the next one is read. They are put into `into` behind
+   * their mean where both fit. Boxes outside of the image, inverted boxes and numbers that are not finite go to
+   * `onProblem`.
    * @throws FormatError naming the LMDB, the image and the field
    */
-  read(imageId: number, entry: LmdbEntry, onProblem: ProblemSink = () => undefined): RegionValue {
+  read(
+    imageId: number,
+    entry: LmdbEntry,
+    onProblem: ProblemSink = () => undefined,
+    into?: Float32Array,
+  ): RegionValue {
     const source = new MemorySource(`${this.#lmdb.source.name}, image ${imageId}`, this.#bytesOf(entry))
     if (source.sizeBytes === 0) throw broken(source, 'E_EMPTY', 'the entry is empty')
     const value = readValue(source)
@@ -106,8 +112,10 @@ export class RegionReader {
     const fields = new RegionFields(source, value)
     fields.checkImage(imageId)
     const count = fields.number('num_boxes', mostRegions)
-    const features = fields.floats('features', count, this.#featureSize, this.#features)
-    if (features.length > this.#features.length) this.#features = features
+    const width = this.#featureSize
+    const fitting = (into?.length ?? 0) < (count + 1) * width ? undefined : into
+    const features = fields.floats('features', count, width, fitting?.subarray(width) ?? this.#features)
+    if (fitting === undefined && features.length > this.#features.length) this.#features = features
     const regions = {
       imageId,
       count,
@@ -115,7 +123,7 @@ export class RegionReader {
       height: fields.number('image_h', largestImageSide),
       boxes: fields.floats('boxes', count, 4),
       features,
-      meanFeature: meanOfRows(features, this.#featureSize),
+      meanFeature: meanOfRows(features, width, fitting?.subarray(0, width)),
     }
     checkNumbers(source, regions, onProblem)
     return regions
@@ -198,60 +206,56 @@ export function checkNumbers(
 ): void {
   const {boxes, meanFeature, width, height} = regions
   // A sum of float32 cannot overflow a float64, so it is finite exactly when all its terms are.
-  if (!meanFeature.every(Number.isFinite))
+  if (!Number.isFinite(sumOf(meanFeature)))
     onProblem(broken(source, 'E_NONFINITE', 'features holds NaN or Inf'), 'wrong')
+  const report = (at: number, code: string, what: string, kind: 'wrong' | 'odd'): void => {
+    const box = `box ${at / 4} (${boxes.subarray(at, at + 4).join(', ')})`
+    onProblem(broken(source, code, `${box} is ${what}`), kind)
+  }
   for (let at = 0; at < boxes.length; at += 4) {
-    const [x1, y1, x2, y2] = [
-      boxes[at] ?? NaN,
-      boxes[at + 1] ?? NaN,
-      boxes[at + 2] ?? NaN,
-      boxes[at + 3] ?? NaN,
-    ]
-    const report = (code: string, what: string, kind: 'wrong' | 'odd'): void => {
-      const box = `box ${at / 4} (${[x1, y1, x2, y2].join(', ')})`
-      onProblem(broken(source, code, `${box} is ${what}`), kind)
-    }
+    const x1 = boxes[at] ?? NaN
+    const y1 = boxes[at + 1] ?? NaN
+    const x2 = boxes[at + 2] ?? NaN
+    const y2 = boxes[at + 3] ?? NaN
     // A sum is finite only when all its terms are.
-    if (!Number.isFinite(x1 + y1 + x2 + y2)) report('E_NONFINITE', 'not finite', 'wrong')
-    else if (x2 < x1 || y2 < y1) report('E_LMDB_FIELD', 'inside out', 'wrong')
+    if (!Number.isFinite(x1 + y1 + x2 + y2)) report(at, 'E_NONFINITE', 'not finite', 'wrong')
+    else if (x2 < x1 || y2 < y1) report(at, 'E_LMDB_FIELD', 'inside out', 'wrong')
     else if (
       Math.min(x1, y1) < -boxTolerancePx ||
       x2 > width + boxTolerancePx ||
       y2 > height + boxTolerancePx
     ) {
-      report('E_LMDB_FIELD', `outside of its image of ${width} x ${height}`, 'odd')
+      report(at, 'E_LMDB_FIELD', `outside of its image of ${width} x ${height}`, 'odd')
     }
   }
 }
 
-/** Mean of rows of `featureSize`: summed in float64 and rounded once. */
-export function meanOfRows(features: Float32Array, featureSize: number): Float32Array {
-  const sums = new Float64Array(featureSize)
+function sumOf(numbers: Float32Array): number {
+  let sum = 0
+  for (const number of numbers) sum += number
+  return sum
+}
+
+/** Mean of rows of `featureSize`, in `into` where that is given: summed in float64 and rounded once. */
+export function meanOfRows(
+  features: Float32Array,
+  featureSize: number,
+  into: Float32Array = new Float32Array(featureSize),
+): Float32Array {
   const count = features.length / featureSize
-  let row = 0
-  for (; row + 4 <= count; row += 4) addFourTo(sums, features, row * featureSize)
-  for (; row < count; row++) addTo(sums, features, row * featureSize)
-  const mean = new Float32Array(featureSize)
-  for (let column = 0; column < featureSize; column++) mean[column] = (sums[column] ?? 0) / count
-  return mean
-}
-
-// In the order of the rows, as one by one; four at once spare three quarters of the way to the sums and back.
-function addFourTo(sums: Float64Array, features: Float32Array, start: number): void {
-  const width = sums.length
-  const [second, third, fourth] = [start + width, start + 2 * width, start + 3 * width]
-  for (let column = 0; column < width; column++) {
-    sums[column] =
-      (sums[column] ?? 0) +
-      (features[start + column] ?? 0) +
-      (features[second + column] ?? 0) +
-      (features[third + column] ?? 0) +
-      (features[fourth + column] ?? 0)
+  // Down four columns at once: their sums stay in registers.
+  for (let column = 0; column < featureSize; column += 4) {
+    let [first, second, third, fourth] = [0, 0, 0, 0]
+    for (let at = column; at < features.length; at += featureSize) {
+      first += features[at] ?? 0
+      second += features[at + 1] ?? 0
+      third += features[at + 2] ?? 0
+      fourth += features[at + 3] ?? 0
+    }
+    into[column] = first / count
+    into[column + 1] = second / count
+    into[column + 2] = third / count
+    into[column + 3] = fourth / count
   }
-}
-
-function addTo(sums: Float64Array, features: Float32Array, start: number): void {
-  for (let column = 0; column < sums.length; column++) {
-    sums[column] = (sums[column] ?? 0) + (features[start + column] ?? 0)
-  }
+  return into
 }
