@@ -46,6 +46,9 @@ class PackedBatch:
     features: np.ndarray  # (filled regions, v_feature_size) float32
     locations: np.ndarray  # (filled regions, 5) float32
     targets: np.ndarray  # (all regions,) float32, overlap with the box that is meant
+    places: (
+        np.ndarray | None
+    )  # (filled regions,) int64, where features and locations of images are shared: the row of each
     text_offsets: np.ndarray  # (B + 1,) int32
     region_offsets: np.ndarray  # (B + 1,) int32
 
@@ -90,28 +93,41 @@ class ExampleTable:
         self.region_counts = MAX_REGIONS - room
         self._buffers = Buffers()
 
-    def packed(self, rows: Sequence[int]) -> PackedBatch:
-        """The examples at `rows`, one after the other."""
+    def packed(self, rows: Sequence[int], *, shares_images: bool = False) -> PackedBatch:
+        """The examples at `rows`, one after the other; with `shares_images`, features are of each image once."""
         picked = np.asarray(rows, np.int64)
         tokens, positions = self._tokens_of(picked)
-        counts = self.region_counts[picked]
-        offsets = _offsets(counts)
-        region_count = int(offsets[-1])
-        features = self._buffers.take((_filled_count(region_count), self._stores[0].feature_size))
-        features[region_count:] = 0
-        for place, store, source, count in self._copies(picked, offsets[:-1]):
-            features[place : place + count] = store.features[source : source + count]
-        places, targets = self._geometry(picked, offsets)
+        offsets = _offsets(self.region_counts[picked])
+        locations, targets = self._geometry(picked, offsets)
+        seen, places = picked, None
+        if shares_images:
+            _, firsts, image_of = np.unique(
+                self._image_rows[0][picked], return_index=True, return_inverse=True
+            )
+            seen = picked[firsts]  # one example of each image
+            first_rows = _offsets(self.region_counts[seen])
+            places = _filled(_ranges(first_rows[image_of], self.region_counts[picked]))
+            locations, _ = self._geometry(seen, first_rows)
         return PackedBatch(
             rows=list(rows),
             tokens=_filled(tokens),
             positions=_filled(positions),
-            features=features,
-            locations=_filled(places),
+            features=self._features_of(seen),
+            locations=_filled(locations),
             targets=targets,
+            places=places,
             text_offsets=_offsets(self.token_counts[picked]).astype(np.int32),
             region_offsets=offsets.astype(np.int32),
         )
+
+    def _features_of(self, picked: np.ndarray) -> np.ndarray:
+        offsets = _offsets(self.region_counts[picked])
+        count = int(offsets[-1])
+        features = self._buffers.take((_filled_count(count), self._stores[0].feature_size))
+        features[count:] = 0
+        for place, store, source, length in self._copies(picked, offsets[:-1]):
+            features[place : place + length] = store.features[source : source + length]
+        return features
 
     def padded(self, rows: Sequence[int], width: int | None = None, height: int | None = None) -> Batch:
         """The examples at `rows`, padded to `width` tokens and `height` regions or else to the longest of them."""

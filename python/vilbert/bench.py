@@ -25,7 +25,7 @@ from vilbert.bench_data import PROFILES, MadeData, make_data
 from vilbert.bench_parts import step_parts
 from vilbert.checkpoint import producer
 from vilbert.config import ModelConfig
-from vilbert.dataset import ReferringDataset, by_length, in_order, open_regions, open_split
+from vilbert.dataset import ReferringDataset, in_order, open_regions, open_split
 from vilbert.errors import MachineError
 from vilbert.evaluate import MIN_OVERLAP
 from vilbert.model import Vilbert
@@ -320,7 +320,7 @@ def _scoring(scorer: Scorer, dataset: ReferringDataset, batch_size: int) -> Side
 def chosen_regions(scorer: Scorer, dataset: ReferringDataset, batch_size: int) -> np.ndarray:
     """The region of the highest logit for each expression; (N,)."""
     chosen = np.zeros(len(dataset), np.int64)
-    for rows in by_length(dataset, batch_size):
+    for rows in scorer.batches(dataset, batch_size):
         chosen[rows] = [logits.argmax() for logits in scorer.logits(dataset, rows)]
     return chosen
 

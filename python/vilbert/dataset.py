@@ -107,9 +107,9 @@ class ReferringDataset:
         """Assembles examples, padded to `tokens` and `regions` or else to the longest of them."""
         return self._table.padded(rows, tokens, regions)
 
-    def packed(self, rows: Sequence[int]) -> PackedBatch:
-        """Assembles examples one after the other, without padding."""
-        return self._table.packed(rows)
+    def packed(self, rows: Sequence[int], *, shares_images: bool = False) -> PackedBatch:
+        """Assembles examples one after the other, without padding; the features of each image once if it is shared."""
+        return self._table.packed(rows, shares_images=shares_images)
 
     def targets(self, rows: Sequence[int]) -> list[np.ndarray]:
         """Overlap of each region with the box that is meant, (regions,) float32, without touching features."""
@@ -126,6 +126,13 @@ def by_length(dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
     """Batches of similar length, so that little of a batch is padding; longest first, to find out early."""
     lengths = [(dataset.region_count(row), len(e.token_ids)) for row, e in enumerate(dataset.expressions)]
     rows = sorted(range(len(dataset)), key=lambda row: lengths[row], reverse=True)
+    return [list(batch) for batch in in_order(rows, batch_size)]
+
+
+def by_image(dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
+    """Batches that keep the expressions of an image together; most regions first, to find out early."""
+    keys = [(-dataset.region_count(row), e.image_id) for row, e in enumerate(dataset.expressions)]
+    rows = sorted(range(len(dataset)), key=lambda row: keys[row])
     return [list(batch) for batch in in_order(rows, batch_size)]
 
 

@@ -15,7 +15,7 @@ from vilbert.ablations import ablated
 from vilbert.ahead import ahead
 from vilbert.batches import MAX_REGIONS
 from vilbert.checkpoint import save_rows
-from vilbert.dataset import ReferringDataset, by_length, ids_in_data, open_split, open_tokenizer
+from vilbert.dataset import ReferringDataset, ids_in_data, open_split, open_tokenizer
 from vilbert.errors import DataError
 from vilbert.parallel import ALONE, Processes, processes
 from vilbert.scorer import Scorer, open_scorer
@@ -106,7 +106,7 @@ def judge(
     """
     judgements: dict[int, Judgement] = {}
     reported = time.perf_counter()
-    batches = by_length(dataset, batch_size)
+    batches = scorer.batches(dataset, batch_size)
     own = batches[together.rank :: together.count]
     with closing(ahead(own, partial(scorer.assemble, dataset), workers=1)) as assembled:
         judged = (_judge_batch(scorer, dataset, *each) for each in zip(own, assembled))

@@ -293,7 +293,8 @@ class CoAttentionLayer(nn.Layer):
     def _for_image(self, image_rows: Rows, text_rows: Rows, image: Tensor, text: Tensor) -> Tensor:
         context = self.biattention.for_image(image, text, image_rows, text_rows)
         image = self.biOutput.for_image(context, image, image_rows)
-        return self.v_output(self.v_intermediate(image, image_rows), image, image_rows)
+        rows = image_rows.after_meeting()
+        return self.v_output(self.v_intermediate(image, rows), image, rows)
 
     def _for_text(self, image_rows: Rows, text_rows: Rows, image: Tensor, text: Tensor) -> Tensor:
         context = self.biattention.for_text(image, text, image_rows, text_rows)
@@ -323,6 +324,8 @@ class Encoder(nn.Layer):
         """Runs both streams; with `image_only` no text work is done that the image stream cannot see."""
         config = self.config
         text_at = image_at = 0
+        if config.v_biattention_id[0] > 0:
+            image, image_rows = image_rows.unshared(image)
         for met, (image_id, text_id) in enumerate(zip(config.v_biattention_id, config.t_biattention_id)):
             text = self._run(self.layer, text_at, text_id, config.fixed_t_layer, text, text_rows)
             image = self._run(self.v_layer, image_at, image_id, config.fixed_v_layer, image, image_rows)
@@ -332,6 +335,7 @@ class Encoder(nn.Layer):
             image = layer.for_image(image_before, text, image_rows, text_rows)
             if not (image_only and last):
                 text = layer.for_text(image_before, text, image_rows, text_rows)
+            image_rows = image_rows.after_meeting()
         image = self._run(self.v_layer, image_at, len(self.v_layer), config.fixed_v_layer, image, image_rows)
         if not image_only:
             text = self._run(self.layer, text_at, len(self.layer), config.fixed_t_layer, text, text_rows)

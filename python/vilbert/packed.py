@@ -17,7 +17,7 @@ from paddle import Tensor, nn
 from vilbert import kernels
 from vilbert.rows import ACTIVATIONS
 from vilbert.tape import Gradients, Tape
-from vilbert.views import numbers_of
+from vilbert.views import bytes_of_rows, numbers_of
 
 
 class LoweredWeights:
@@ -281,6 +281,12 @@ class PackedRows:
             tape.record(lambda grads: tape.add(x, kernels.dropout(_only(grads), how)), (x,), (y,))
         return y
 
+    def unshared(self, x: Tensor) -> tuple[Tensor, PackedRows]:
+        return x, self
+
+    def after_meeting(self) -> PackedRows:
+        return self
+
     def segment(self, layer: nn.Layer, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         shared, tape = self.shared, self.shared.tape
         if tape is None or not shared.recomputes:
@@ -296,6 +302,38 @@ class PackedRows:
             part.backward(again, _only(grads))
 
         tape.record(backward, inputs, (y,), layer.parameters())
+        return y
+
+
+class SharedRows(PackedRows):
+    """The regions of images before the first meeting, where all expressions of an image still see the same.
+
+    Until then a stream has the rows of each image once; what leaves this form has those of each expression. For
+    passes that record nothing.
+    """
+
+    def __init__(self, shared: Pass, starts: np.ndarray, places: np.ndarray) -> None:
+        """`starts` are those of the expressions; `places` (N,) says which of the images' rows each row is."""
+        super().__init__(shared, starts)
+        self._places = places
+
+    def project(self, x: Tensor, *linears: nn.Linear) -> tuple[Tensor, ...]:
+        return tuple(map(self._spread, super().project(x, *linears)))
+
+    def residual(
+        self, x: Tensor, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Tensor
+    ) -> Tensor:
+        return super().residual(x, dense, dropout, norm, self._spread(residual))
+
+    def unshared(self, x: Tensor) -> tuple[Tensor, PackedRows]:
+        return self._spread(x), self.after_meeting()
+
+    def after_meeting(self) -> PackedRows:
+        return PackedRows(self.shared, self.starts)
+
+    def _spread(self, x: Tensor) -> Tensor:
+        y = paddle.empty([len(self._places), x.shape[1]], x.dtype)
+        np.take(bytes_of_rows(x), self._places, axis=0, out=bytes_of_rows(y), mode="clip")
         return y
 
 

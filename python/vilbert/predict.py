@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vilbert.dataset import Expression, ReferringDataset, by_length, open_regions, open_tokenizer
+from vilbert.dataset import Expression, ReferringDataset, open_regions, open_tokenizer
 from vilbert.errors import ConfigError
 from vilbert.features import RegionStore
 from vilbert.scorer import open_scorer
@@ -60,7 +60,7 @@ def predict_batch(request: dict[str, Any]) -> dict[str, Any]:
     questions = _questions(store, request["vocabulary"], pairs)
     check_data_fit(scorer.config, questions)
     logits: dict[int, np.ndarray] = {}
-    for rows in by_length(questions, BATCH_SIZE):
+    for rows in scorer.batches(questions, BATCH_SIZE):
         logits.update(zip(rows, scorer.logits(questions, rows)))
     answers = []
     for row, query in enumerate(queries):

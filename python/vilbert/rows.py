@@ -16,7 +16,7 @@ from paddle import Tensor, nn
 MASKED = -10000.0  # added to the scores and logits of padding
 ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu, "swish": F.swish}
 
-Self = TypeVar("Self", contravariant=True)
+Self = TypeVar("Self")
 
 
 class Rows(Protocol[Self]):
@@ -64,6 +64,14 @@ class Rows(Protocol[Self]):
 
     def score(self, x: Tensor, linear: nn.Linear) -> Tensor:
         """The one number (…) that a linear layer makes of each row."""
+        ...
+
+    def unshared(self, x: Tensor) -> tuple[Tensor, Self]:
+        """The stream with rows of each expression, where those of an image were shared; and these rows."""
+        ...
+
+    def after_meeting(self) -> Self:
+        """The rows of what a meeting with the other stream gives: it shares none."""
         ...
 
     def segment(self, layer: nn.Layer, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
@@ -129,6 +137,14 @@ class PaddedRows:
     def score(self, x: Tensor, linear: nn.Linear) -> Tensor:
         """The only output of a linear layer; (B, N, D) to (B, N)."""
         return linear(x).squeeze(-1)
+
+    def unshared(self, x: Tensor) -> tuple[Tensor, PaddedRows]:
+        """What is padded is never shared."""
+        return x, self
+
+    def after_meeting(self) -> PaddedRows:
+        """These rows."""
+        return self
 
     def segment(self, layer: nn.Layer, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         """The function of the inputs; Paddle keeps what its gradient needs."""

@@ -11,7 +11,7 @@ import paddle
 from vilbert import kernels
 from vilbert.batches import Batch, PackedBatch
 from vilbert.config import ModelConfig
-from vilbert.dataset import ReferringDataset
+from vilbert.dataset import ReferringDataset, by_image, by_length
 from vilbert.errors import MachineError
 from vilbert.model import Vilbert
 from vilbert.packed import LoweredWeights, Pass
@@ -24,6 +24,10 @@ class Scorer(Protocol):
     engine: str  # which code computes, as the results say it
     precision: str  # "fp32" or "bf16"
     config: ModelConfig
+
+    def batches(self, dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
+        """All rows of a split, in the batches that cost this engine least."""
+        ...
 
     def assemble(self, dataset: ReferringDataset, rows: Sequence[int]) -> Any:
         """Numbers of a batch as this engine wants them: numpy alone, nothing of Paddle, so from any thread."""
@@ -47,6 +51,10 @@ class StockScorer:
     def __init__(self, model: Vilbert) -> None:
         self._model = model
         self.config = model.config
+
+    def batches(self, dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
+        """Those with the least padding."""
+        return by_length(dataset, batch_size)
 
     def assemble(self, dataset: ReferringDataset, rows: Sequence[int]) -> Batch:
         """A batch padded to its longest example."""
@@ -74,9 +82,13 @@ class KernelScorer:
         self.precision = precision
         self.config = model.config
 
+    def batches(self, dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
+        """Those with the fewest images, because some work is done once an image."""
+        return by_image(dataset, batch_size)
+
     def assemble(self, dataset: ReferringDataset, rows: Sequence[int]) -> PackedBatch:
-        """A batch without padding."""
-        return dataset.packed(rows)
+        """A batch without padding, with each image once."""
+        return dataset.packed(rows, shares_images=True)
 
     def score(self, assembled: PackedBatch) -> list[np.ndarray]:
         """Logits of the real regions."""

@@ -15,7 +15,7 @@ from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset
 from vilbert.errors import ConfigError, MachineError
 from vilbert.model import Inputs, Vilbert, padded_inputs
-from vilbert.packed import PackedRows, Pass
+from vilbert.packed import PackedRows, Pass, SharedRows
 from vilbert.tensors import TensorFile
 from vilbert.views import tensor_over
 
@@ -111,10 +111,14 @@ def to_inputs(batch: Batch) -> Inputs:
 
 def to_packed_inputs(batch: PackedBatch, shared: Pass) -> Inputs:
     """The batch as tensors without padding, over the batch's own memory."""
+    if batch.places is None:
+        image_rows = PackedRows(shared, batch.region_offsets)
+    else:
+        image_rows = SharedRows(shared, batch.region_offsets, batch.places)
     return Inputs(
         tokens=tensor_over(batch.tokens),
         features=tensor_over(batch.features),
         locations=tensor_over(batch.locations),
         text_rows=PackedRows(shared, batch.text_offsets, batch.positions),
-        image_rows=PackedRows(shared, batch.region_offsets),
+        image_rows=image_rows,
     )

@@ -18,6 +18,13 @@ def numbers_of(tensor: Tensor) -> np.ndarray:
     return np.ctypeslib.as_array(memory).reshape(tensor.shape)
 
 
+def bytes_of_rows(tensor: Tensor) -> np.ndarray:
+    """The memory of a tensor (N, D) of any type on the CPU, (N, bytes of a row)."""
+    row_bytes = tensor.shape[1] * tensor.element_size()
+    memory = (ctypes.c_uint8 * (tensor.shape[0] * row_bytes)).from_address(tensor.data_ptr())
+    return np.ctypeslib.as_array(memory).reshape(-1, row_bytes)
+
+
 def tensor_over(array: np.ndarray) -> Tensor:
     """A tensor of the CPU over an array's own memory, which it holds; `paddle.to_tensor` would copy it."""
     return paddle.Tensor(

@@ -1,0 +1,48 @@
+"""Scores on the kernels: work that is done once an image changes no bit of what each expression is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+from conftest import Golden
+from vilbert import kernels
+from vilbert.config import ModelConfig
+from vilbert.dataset import open_split
+from vilbert.scorer import KernelScorer
+from vilbert.session import build_model
+
+pytestmark = pytest.mark.skipif(not kernels.are_available(), reason="the kernels are not built")
+
+
+@pytest.mark.parametrize("precision", ["fp32", *(["bf16"] if kernels.has_bfloat16() else [])])
+@pytest.mark.parametrize("first_meeting", [0, 1], ids=["before all image layers", "behind an image layer"])
+def test_expressions_that_share_an_image_score_as_each_does_with_its_own(
+    golden: Golden, precision: str, first_meeting: int
+) -> None:
+    meetings = [met + first_meeting for met in golden.config["v_biattention_id"]]
+    config = {**golden.config, "v_num_hidden_layers": meetings[-1] + 1, "v_biattention_id": meetings}
+    model = build_model(ModelConfig.from_json(config), None, seed=3)
+    model.eval()
+    dataset = open_split(golden.data, "val", golden.vocabulary)
+    scorer = KernelScorer(model, precision)
+    rows = [3, 0, 1, 7, 2, 0, 5]
+    shared = dataset.packed(rows, shares_images=True)
+    alone = dataset.packed(rows)
+    assert len(shared.features) < len(alone.features)
+    with paddle.no_grad():
+        for one, other in zip(scorer.score(shared), scorer.score(alone)):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_batches_keep_the_expressions_of_an_image_together(golden: Golden) -> None:
+    dataset = open_split(golden.data, "train", golden.vocabulary)
+    scorer = KernelScorer(build_model(ModelConfig.from_json(golden.config), None, seed=3), "fp32")
+    batches = scorer.batches(dataset, 4)
+    rows = [row for batch in batches for row in batch]
+    assert sorted(rows) == list(range(len(dataset)))
+    images = [dataset.expressions[row].image_id for row in rows]
+    changes = sum(one != other for one, other in zip(images, images[1:]))
+    assert changes + 1 == len(set(images))
+    counts = [dataset.region_count(row) for row in rows]
+    assert counts == sorted(counts, reverse=True)
