@@ -70,9 +70,10 @@ class StockLearner:
 
     engine = "stock"
 
-    def __init__(self, model: Vilbert, amp: Precision) -> None:
+    def __init__(self, model: Vilbert, amp: Precision, *, recomputes: bool) -> None:
         self._model = model
         self._amp = amp
+        self._recomputes = recomputes
         self.precision = amp.name
 
     def groups(self, rows: Sequence[int], region_counts: Sequence[int]) -> list[list[int]]:
@@ -92,7 +93,8 @@ class StockLearner:
         total = 0.0
         for batch in groups:
             with self._amp.forward():
-                logits = self._model.region_logits(to_inputs(batch))  # (B, R)
+                inputs = to_inputs(batch, recomputes=self._recomputes)
+                logits = self._model.region_logits(inputs)  # (B, R)
                 loss = summed_loss(logits, paddle.to_tensor(batch.targets)) / step_size
             self._amp.backward(loss)
             total += float(loss)
@@ -207,7 +209,7 @@ def learner_of(model: Vilbert, spec: TrainingSpec) -> Learner:
             "Use --precision fp32, or auto for the fastest; vilbert-ts doctor says what is missing.",
         )
     if not fits:
-        return StockLearner(model, amp)
+        return StockLearner(model, amp, recomputes=spec.recompute)
     is_bfloat16 = spec.precision == "bf16" or (spec.precision == "auto" and kernels.has_bfloat16())
     return KernelLearner(model, "bf16" if is_bfloat16 else "fp32", recomputes=spec.recompute)
 

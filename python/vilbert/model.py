@@ -40,12 +40,13 @@ def padded_inputs(
     locations: Tensor,
     token_mask: Tensor | None = None,
     region_mask: Tensor | None = None,
+    *,
+    recomputes: bool = False,
 ) -> Inputs:
     """A padded batch; the masks (B, T) and (B, R) are 1 for what is real, or None when nothing is padded."""
-    text_rows = PaddedRows(tokens.shape[1], token_mask)
-    return Inputs(
-        tokens, features, locations, text_rows, PaddedRows(features.shape[1], region_mask), region_mask
-    )
+    text_rows = PaddedRows(tokens.shape[1], token_mask, recomputes=recomputes)
+    image_rows = PaddedRows(features.shape[1], region_mask, recomputes=recomputes)
+    return Inputs(tokens, features, locations, text_rows, image_rows, region_mask)
 
 
 class HeadOutputs(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
+from paddle.distributed.fleet.utils import recompute
 
 MASKED = -10000.0  # added to the scores and logits of padding
 ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu, "swish": F.swish}
@@ -82,8 +83,10 @@ class Rows(Protocol[Self]):
 class PaddedRows:
     """Rows (B, N, D), padded where `mask` (B, N) is 0; without padding there is no mask."""
 
-    def __init__(self, length: int, mask: Tensor | None) -> None:
+    def __init__(self, length: int, mask: Tensor | None, *, recomputes: bool = False) -> None:
+        """Rows that `recomputes` keep but the inputs of segments for the backward pass."""
         self._length = length
+        self._recomputes = recomputes
         self.score_bias = None if mask is None else ((1.0 - mask) * MASKED).unsqueeze([1, 2])  # (B, 1, 1, N)
 
     def embed_text(
@@ -147,5 +150,8 @@ class PaddedRows:
         return self
 
     def segment(self, layer: nn.Layer, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-        """The function of the inputs; Paddle keeps what its gradient needs."""
-        return function(*inputs)
+        """The function of the inputs, by hooks in the same graph: as an operator of its own it would sum up in another order."""
+        learns = paddle.is_grad_enabled() and not all(each.stop_gradient for each in inputs)
+        if not (self._recomputes and learns):
+            return function(*inputs)
+        return recompute(function, *inputs, use_reentrant=False)

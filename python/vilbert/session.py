@@ -98,7 +98,7 @@ def open_model(config: dict[str, Any], weights: dict[str, Any]) -> Vilbert:
     return _loaded[key]
 
 
-def to_inputs(batch: Batch) -> Inputs:
+def to_inputs(batch: Batch, *, recomputes: bool = False) -> Inputs:
     """The batch as tensors; masks only where something is padded."""
     return padded_inputs(
         tokens=paddle.to_tensor(batch.tokens),
@@ -106,6 +106,7 @@ def to_inputs(batch: Batch) -> Inputs:
         locations=paddle.to_tensor(batch.locations),
         token_mask=None if batch.token_mask.all() else paddle.to_tensor(batch.token_mask),
         region_mask=None if batch.region_mask.all() else paddle.to_tensor(batch.region_mask),
+        recomputes=recomputes,
     )
 
 

@@ -62,7 +62,7 @@ function lastWords(stderrTail: string): string {
 /** SIGKILL that nobody here sent is nearly always the kernel, out of memory. */
 function nextAfterCrash({pythonSignal}: PythonEnd): string {
   return pythonSignal === 'SIGKILL'
-    ? 'Something killed it, most often the system out of memory: try a smaller batch size.'
+    ? 'Something killed it, most often the system out of memory: try a smaller batch size, or train with --recompute.'
     : "Run it again with --verbose to see Python's output."
 }
 

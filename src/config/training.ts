@@ -106,6 +106,12 @@ const trainingShape = {
     .default(null)
     .describe('Mixed precision on GPUs: O1 for the products of matrices, O2 for nearly all; none: float32.'),
   dtype: z.enum(['bfloat16', 'float16']).default('bfloat16').describe('Number format of amp.'),
+  recompute: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Compute activations twice instead of keeping them: less memory, about a third more time, the same numbers.',
+    ),
   workers: z
     .int()
     .min(0)

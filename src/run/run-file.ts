@@ -134,7 +134,15 @@ function stateOf(data: RunFile['data']): Record<string, unknown> {
 }
 
 /** Keys that may change without making it another run. */
-const free = new Set(['outputDir', 'fromPretrained', 'keep', 'saveEverySteps', 'timeLimitMinutes', 'workers'])
+const free = new Set([
+  'outputDir',
+  'fromPretrained',
+  'keep',
+  'saveEverySteps',
+  'timeLimitMinutes',
+  'recompute',
+  'workers',
+])
 
 function differences(
   what: string,

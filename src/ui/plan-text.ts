@@ -44,13 +44,17 @@ function diskText({disk}: TrainingPlan): string {
   return `${gigabytes(state)} a state, ${gigabytes(atMost)} at most, ${gigabytes(atEnd)} at the end; ${gigabytes(free)} are free`
 }
 
-function lacks(plan: TrainingPlan, {timeLimitMinutes}: TrainingConfig): string[] {
+function lacks(plan: TrainingPlan, {recompute, timeLimitMinutes}: TrainingConfig): string[] {
   const {memory, disk, processes} = plan
   const lines: string[] = []
   if (disk.atMost > disk.free)
     lines.push('The disk has too little room: choose another --output-dir or a lower --keep.')
-  if (memory.peak * processes > 0.9 * memory.machine)
-    lines.push('The machine hardly has the memory: use a smaller --batch-size or more --grad-accumulation.')
+  if (memory.peak * processes > 0.9 * memory.machine) {
+    const first = recompute ? '' : '--recompute, '
+    lines.push(
+      `The machine hardly has the memory: use ${first}a smaller --batch-size or more --grad-accumulation.`,
+    )
+  }
   if (timeLimitMinutes !== null && plannedSeconds(plan) > 60 * timeLimitMinutes)
     lines.push(`--time-limit-minutes ${timeLimitMinutes} ends the run before its last step.`)
   return lines
