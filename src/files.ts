@@ -1,5 +1,5 @@
 import {createHash, randomBytes} from 'node:crypto'
-import {open, readdir, readFile, rename, rm} from 'node:fs/promises'
+import {mkdir, open, readdir, readFile, rename, rm} from 'node:fs/promises'
 import type {FileHandle} from 'node:fs/promises'
 import {hostname} from 'node:os'
 import {basename, dirname, join} from 'node:path'
@@ -48,6 +48,13 @@ export async function openAtomic(path: string): Promise<AtomicFile> {
   }
 }
 
+/** Makes a hidden folder beside a path, for what gets its name when it is complete. */
+export async function makeStagingFolder(path: string): Promise<string> {
+  const folder = temporaryName(path)
+  await mkdir(folder)
+  return folder
+}
+
 /** Writes `data` so that a reader, or a killed process, sees the old file or the new one and nothing between. */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
   await using file = await openAtomic(path)
@@ -85,14 +92,15 @@ export async function readOwnJson(path: string): Promise<unknown> {
   }
 }
 
-/** Removes unfinished files that killed processes of this machine left in a folder; a missing folder has none. */
+/** Removes what killed processes of this machine left unfinished in a folder; a missing folder has none. */
 export async function removeLeftovers(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => [])
   const isLeftover = (name: string): boolean => {
     const [, host, pid] = /^\..*\.([^.]+)-(\d+)-[0-9a-f]{8}\.tmp$/.exec(name) ?? []
     return host === hostLabel() && pid !== undefined && !isRunning(Number(pid))
   }
-  await Promise.all(names.filter(isLeftover).map(async (name) => rm(join(folder, name), {force: true})))
+  const remove = (name: string): Promise<void> => rm(join(folder, name), {recursive: true, force: true})
+  await Promise.all(names.filter(isLeftover).map(remove))
 }
 
 // The name is hidden, says whose it is, and cannot meet that of another process.

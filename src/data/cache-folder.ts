@@ -1,4 +1,4 @@
-import {mkdir, rm, writeFile} from 'node:fs/promises'
+import {access, constants, mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {DataError, printable} from '../errors.js'
@@ -12,9 +12,8 @@ export async function openCacheFolder(home: string, cacheDir?: string): Promise<
   const folder = cacheDir ?? defaultCacheFolder(home)
   try {
     await mkdir(folder, {recursive: true})
-    const probe = join(folder, `.probe-${process.pid}`)
-    await writeFile(probe, '')
-    await rm(probe, {force: true})
+    // Asked, not tried: a file to try with would stay behind where the process is killed.
+    await access(folder, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw cannotWrite(folder, error)
   }

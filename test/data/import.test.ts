@@ -1,8 +1,9 @@
 import {readdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {setTimeout as delay} from 'node:timers/promises'
 import test, {type ExecutionContext} from 'ava'
 import {execa} from 'execa'
-import {jsonOf, runCli} from '../helpers/cli.js'
+import {finished, jsonOf, runCli, startCli} from '../helpers/cli.js'
 import {golden, temporaryFolder} from '../helpers/golden.js'
 import {python, pythonFixtures} from '../helpers/python.js'
 
@@ -242,6 +243,19 @@ test('an imported data set that was cut later is refused', async (t) => {
   const failed = await runCli(['data', 'stats', '--data-root', root, '--dataset', 'own', '--json'])
   t.is(failed.exitCode, 4)
   t.like(jsonOf(failed), {error: {code: 'E_IMPORT'}})
+})
+
+test('what a killed import left goes with the next one', async (t) => {
+  const folder = await ownData(t)
+  const root = join(folder, 'root')
+  const killed = startCli(importing(folder, root))
+  while ((await readdir(root).catch(() => [])).length === 0) await delay(1)
+  killed.kill('SIGKILL')
+  await finished(killed)
+  const [left] = await readdir(root)
+  t.regex(left ?? '', /^\.own\./)
+  await succeeding(t, importing(folder, root))
+  t.deepEqual(await readdir(root), ['own'])
 })
 
 /** The golden data in every form that can be imported. */

@@ -1,10 +1,10 @@
 import {existsSync, statSync} from 'node:fs'
-import {mkdir, mkdtemp, rename, rm} from 'node:fs/promises'
+import {mkdir, rename, rm} from 'node:fs/promises'
 import {join, resolve} from 'node:path'
 
 import {breathe} from '../../breathe.js'
 import {DataError, printable} from '../../errors.js'
-import {sha256File, writeFileAtomic} from '../../files.js'
+import {makeStagingFolder, removeLeftovers, sha256File, writeFileAtomic} from '../../files.js'
 import {isFileName} from '../../formats/file-name.js'
 import {datasetLayout, ownDataset} from '../datasets.js'
 import {countSplits, writeExpressions} from '../expressions.js'
@@ -72,7 +72,8 @@ export async function importData(options: ImportOptions): Promise<ImportResult> 
   }
   problems.throwIfAny(options.annotations)
   await mkdir(root, {recursive: true})
-  const staging = await mkdtemp(join(root, `.${ownDataset}-`))
+  await removeLeftovers(root)
+  const staging = await makeStagingFolder(target)
   try {
     const splits = await writeAll(staging, rows, images, {detected, annotated}, options)
     if (existsSync(target)) await rename(target, join(staging, 'replaced'))
