@@ -4,6 +4,8 @@ import type {FormatError} from '../errors.js'
 
 const largestWindowBytes = 1 << 20
 const largestLineBytes = 64 << 20
+const mostShortBytes = 32
+const newline = 0x0a
 
 /**
  * A cursor over a source. It holds a window that grows while reading goes straight on and starts small again after a
@@ -16,6 +18,7 @@ export class ByteReader {
   #window: Buffer = Buffer.alloc(0)
   #windowStart: number
   #index = 0
+  #lineEnd = 0
   #readAheadBytes: number
 
   constructor(source: ByteSource, start = 0, end = source.sizeBytes) {
@@ -100,19 +103,31 @@ export class ByteReader {
 
   /** A view of the next line without its newline, which is consumed too. */
   line(): Buffer {
+    const start = this.takeLine()
+    return this.#window.subarray(start, this.#lineEnd)
+  }
+
+  /** Consumes a line and its newline, and answers where it begins in `window`; `lineEnd` says where it ends. */
+  takeLine(): number {
     let searched = 0
     for (;;) {
-      const found = this.#window.indexOf(10, this.#index + searched)
-      if (found !== -1) {
+      const end = newlineFrom(this.#window, this.#index + searched)
+      if (end !== -1) {
         const start = this.#index
-        this.#index = found + 1
-        return this.#window.subarray(start, found)
+        this.#lineEnd = end
+        this.#index = end + 1
+        return start
       }
       searched = this.#window.length - this.#index
       if (searched >= this.leftBytes) throw this.fail('E_TRUNCATED', 'the file ends inside a line')
       if (searched > largestLineBytes) throw this.fail('E_LIMIT', 'a line is too long')
       this.#refill(Math.min(this.leftBytes, Math.max(256, searched * 4)))
     }
+  }
+
+  /** The place of the newline of the last line in `window`. */
+  get lineEnd(): number {
+    return this.#lineEnd
   }
 
   fail(code: string, what: string, offset = this.position): FormatError {
@@ -135,4 +150,11 @@ export class ByteReader {
     const wanted = lengthBytes === Number.MAX_SAFE_INTEGER ? 'more than 2^53' : String(lengthBytes)
     throw this.fail('E_TRUNCATED', `the file is cut off or damaged: ${wanted} bytes are wanted, ${left}`)
   }
+}
+
+// Most lines are short: looking takes less than calling out of JavaScript.
+function newlineFrom(bytes: Buffer, start: number): number {
+  const near = Math.min(bytes.length, start + mostShortBytes)
+  for (let at = start; at < near; at++) if (bytes[at] === newline) return at
+  return bytes.indexOf(newline, near)
 }

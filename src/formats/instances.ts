@@ -35,6 +35,10 @@ const largestImageSide = 100_000
 const boxTolerancePx = 2
 const skippedArrays = new Set(['segmentation'])
 const namesOfObjects = ['__proto__', 'constructor', 'prototype']
+const keptKeys = new Set([
+  ...['images', 'annotations', 'categories', 'id', 'width', 'height', 'file_name', 'name'],
+  ...['image_id', 'category_id', 'bbox', 'segmentation', 'size', ...namesOfObjects],
+])
 
 /**
  * Reads the images, boxes and categories of a COCO `instances.json`; masks are checked as JSON and not kept.
@@ -43,7 +47,7 @@ const namesOfObjects = ['__proto__', 'constructor', 'prototype']
 export function readInstances(source: ByteSource): Instances {
   if (source.sizeBytes > largestFileBytes)
     throw broken(source, 'E_LIMIT', `the file has ${source.sizeBytes} bytes`)
-  const top = parseJson(source, source.read(0, source.sizeBytes), {skippedArrays})
+  const top = parseJson(source, source.read(0, source.sizeBytes), {keptKeys, skippedArrays})
   if (!(top instanceof Map)) throw broken(source, 'E_INST_FIELD', 'the top level is not an object')
   const reader = new InstancesReader(source)
   const imageRows = reader.list(top, 'images')

@@ -16,8 +16,12 @@ function shortText(machine: PickleMachine, view: Buffer): string {
 }
 
 export function decimalIndex(machine: PickleMachine): number {
-  const view = machine.reader.line()
-  const value = smallNumber(view) ?? integer(machine, shortText(machine, view))
+  const {reader} = machine
+  const start = reader.takeLine()
+  const end = reader.lineEnd
+  const value =
+    smallNumber(reader.window, start, end) ??
+    integer(machine, shortText(machine, reader.window.subarray(start, end)))
   if (typeof value === 'bigint' || value < 0)
     throw machine.fail('E_LIMIT', `memo index ${value} is out of range`)
   return value
@@ -25,10 +29,12 @@ export function decimalIndex(machine: PickleMachine): number {
 
 /** Protocol 0 writes booleans as the numbers 01 and 00, and long integers with an L behind. */
 export function decimal(machine: PickleMachine): PickleValue {
-  const view = machine.reader.line()
-  const small = view[0] === zero ? undefined : smallNumber(view)
+  const {reader} = machine
+  const start = reader.takeLine()
+  const end = reader.lineEnd
+  const small = reader.window[start] === zero ? undefined : smallNumber(reader.window, start, end)
   if (small !== undefined) return small
-  const digits = shortText(machine, view)
+  const digits = shortText(machine, reader.window.subarray(start, end))
   if (digits === '01' || digits === '00') return digits === '01'
   return integer(machine, digits.endsWith('L') ? digits.slice(0, -1) : digits)
 }
@@ -36,11 +42,11 @@ export function decimal(machine: PickleMachine): PickleValue {
 const zero = 0x30
 
 // Nearly half of the lines of a protocol 0 file are short numbers, and strings of them are only made to be thrown away.
-function smallNumber(view: Buffer): number | undefined {
-  if (view.length === 0 || view.length > 15) return undefined
+function smallNumber(bytes: Buffer, start: number, end: number): number | undefined {
+  if (end === start || end - start > 15) return undefined
   let value = 0
-  for (const byte of view) {
-    const digit = byte - zero
+  for (let at = start; at < end; at++) {
+    const digit = (bytes[at] ?? 0) - zero
     if (digit < 0 || digit > 9) return undefined
     value = 10 * value + digit
   }
@@ -100,14 +106,14 @@ const backslash = 0x5c
 
 /** Protocol 0: Latin-1 with \uXXXX and \UXXXXXXXX; other backslashes stand for themselves. */
 export function escapedText(machine: PickleMachine): string {
-  const view = machine.reader.line()
+  const {reader, pool} = machine
+  const start = reader.takeLine()
+  const {window, lineEnd: end} = reader
   // As many characters as bytes: all are ASCII, which needs no decoding, and the same words come again and again.
-  const plain =
-    view.length > longestStringBytes || view.includes(backslash)
-      ? undefined
-      : machine.pool.decode(view, 0, view.length)
-  if (plain?.length === view.length) return plain
-  const stored = view.toString('latin1')
+  const isPlain = end - start <= longestStringBytes && !hasBackslash(window, start, end)
+  const plain = isPlain ? pool.decode(window, start, end) : undefined
+  if (plain?.length === end - start) return plain
+  const stored = window.toString('latin1', start, end)
   const decoded = stored.replace(
     /\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|[^])/g,
     (whole, short?: string, long?: string) => {
@@ -117,6 +123,11 @@ export function escapedText(machine: PickleMachine): string {
   )
   if (hasLoneSurrogate(decoded)) throw machine.fail('E_TEXT', 'a text holds half of a character')
   return decoded
+}
+
+function hasBackslash(window: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (window[at] === backslash) return true
+  return false
 }
 
 export function bytes(machine: PickleMachine, lengthBytes: number): void {

@@ -85,3 +85,35 @@ test('a key such as __proto__ is a key like any other', (t) => {
 test('an integer that is written as a fraction is none where integers are wanted', (t) => {
   t.deepEqual(parse('[2, 2.0, 2e0, -0]', {integersOnly: true}), [2, NaN, NaN, NaN])
 })
+
+const outlines = [
+  '[[1, -2.50,3 ,0, 0.125,123456789012345.5,1234567890123456789, 1e3, 5], [], [7]]',
+  '[ 1,2,\n3,{"a": "b"}, "text", true, null, -0]',
+]
+
+for (const outline of outlines) {
+  test(`arrays and keys that nobody wants are read past: ${JSON.stringify(outline.slice(0, 12))}`, (t) => {
+    const options = {skippedArrays: new Set(['outline']), keptKeys: new Set(['outline', 'kept'])}
+    const text = `[{"outline": ${outline}, "other": ${outline}, "kept": [1]}, {"outline": {"other": 1, "kept": 2}}]`
+    t.deepEqual(plain(parse(text, options)), [{kept: [1]}, {outline: {kept: 2}}])
+  })
+}
+
+for (const [document, code] of [
+  ['{"outline": [1, 01, 2]}', 'E_JSON'],
+  ['{"outline": [1, 2., 3]}', 'E_JSON'],
+  ['{"outline": [1, .5, 3]}', 'E_JSON'],
+  ['{"outline": [1, -, 3]}', 'E_JSON'],
+  ['{"outline": [1, 2,]}', 'E_JSON'],
+  ['{"outline": [1 2]}', 'E_JSON'],
+  ['{"outline": [1, 1e999]}', 'E_JSON'],
+  ['{"outline": [1, 2', 'E_JSON'],
+  ['{"outline": [], "outline": []}', 'E_JSON_DUP'],
+  ['{"other": 1, "other": 2}', 'E_JSON_DUP'],
+  ['{"other": "\\ud800"}', 'E_TEXT'],
+] as const) {
+  test(`what nobody wants is checked all the same: ${document} is ${code}`, (t) => {
+    const options = {skippedArrays: new Set(['outline']), keptKeys: new Set(['outline'])}
+    t.is(t.throws(() => parse(document, options), {instanceOf: FormatError}).code, code)
+  })
+}
