@@ -147,14 +147,16 @@ test('credentials go to the server they are for and to no other', async (t) => {
 })
 
 test('the second mirror is asked when the first has not the file, and messages hold no passwords', async (t) => {
+  const other = await startFaultsServer()
+  t.teardown(() => other.stop())
   const folder = await temporaryFolder(t)
-  const first = server.url('/404?token=hidden')
+  const first = other.url('/404?token=hidden')
   first.username = 'ann'
   first.password = 'secret'
   const notes: string[] = []
   const fetched = await fetchFile({
     ...options(join(folder, 'file'), first),
-    urls: [first, server.url('/slow')],
+    urls: [first, other.url('/slow')],
     onNote: (line) => notes.push(line),
   })
   t.is(fetched.url.pathname, '/slow')
@@ -173,9 +175,11 @@ test('a mirror that is silent or busy is left for the next one after two attempt
 })
 
 test('when no mirror has the file, one sentence says why for each', async (t) => {
+  const other = await startFaultsServer()
+  t.teardown(() => other.stop())
   const folder = await temporaryFolder(t)
-  const urls = [server.url('/404'), server.url('/410')]
-  const error = await t.throwsAsync(fetchFile({...options(join(folder, 'file'), server.url('/')), urls}), {
+  const urls = [other.url('/404'), other.url('/410')]
+  const error = await t.throwsAsync(fetchFile({...options(join(folder, 'file'), other.url('/')), urls}), {
     instanceOf: NetworkError,
   })
   t.regex(error.message, /\/404: .*; .*\/410: /)
