@@ -7,14 +7,17 @@ import {configFlags, configSourceFlags} from '../src/config/flags.js'
 import {dataFields} from '../src/config/data.js'
 import {loadConfig, type LoadedConfig} from '../src/config/load.js'
 import {trainingFields} from '../src/config/training.js'
-import {InterruptedError, VilbertError} from '../src/errors.js'
+import {ConfigError, InterruptedError, VilbertError} from '../src/errors.js'
 import {writeFileAtomic} from '../src/files.js'
 import type {TrainResult} from '../src/model/events.js'
 import {trainingSource, type TrainingSource} from '../src/model/from-config.js'
+import {nodesOf, type Nodes} from '../src/model/nodes.js'
 import type {Run} from '../src/model/run.js'
 import type {LearningRates, TrainingPlan, TrialEvent} from '../src/model/trials.js'
+import {nodeFlags} from '../src/node-flags.js'
 import {resumedConfig, resumePoint} from '../src/run/resume.js'
 import {followRun} from '../src/ui/follow-run.js'
+import {nodeLine, nodeResult, nodeSummary, NodeView, type NodeResult} from '../src/ui/node-view.js'
 import {planText} from '../src/ui/plan-text.js'
 import {prepareBar} from '../src/ui/prepare-bar.js'
 import {ratesChart} from '../src/ui/rates-chart.js'
@@ -33,6 +36,7 @@ export default class Train extends BaseCommand<typeof Train> {
     '<%= config.bin %> <%= command.id %> --resume checkpoints/first',
     '<%= config.bin %> <%= command.id %> --data-root data/synth --config model.json --dry-run',
     '<%= config.bin %> <%= command.id %> --data-root data/synth --config model.json --lr-find --svg rates.svg',
+    '<%= config.bin %> <%= command.id %> --data-root DIR --config model.json --output-dir DIR --nnodes 2 --node-rank 0 --master 10.0.0.1:29500',
     '<%= config.bin %> <%= command.id %> --data-root DIR --set model=bert_base_6layer_6conect --from-pretrained FILE.pdparams --output-dir DIR',
   ]
 
@@ -40,6 +44,7 @@ export default class Train extends BaseCommand<typeof Train> {
     ...configSourceFlags,
     ...configFlags(dataFields),
     ...configFlags(trainingFields),
+    ...nodeFlags,
     resume: Flags.string({
       helpValue: 'DIR|last|best',
       exclusive: ['config', 'set', 'overwrite'],
@@ -68,16 +73,24 @@ export default class Train extends BaseCommand<typeof Train> {
     }),
   }
 
-  async run(): Promise<TrainResult | TrainingPlan | LearningRates> {
-    if (this.flags['dry-run']) return this.#plan()
-    return this.flags['lr-find'] ? this.#findRate() : this.#train()
+  async run(): Promise<TrainResult | NodeResult | TrainingPlan | LearningRates> {
+    const nodes = nodesOf(this.flags)
+    const trial = (['dry-run', 'lr-find'] as const).find((name) => this.flags[name])
+    if (trial === undefined) return this.#train(nodes)
+    if (nodes !== undefined)
+      throw new ConfigError(`--${trial} does not try several nodes.`, {next: 'Leave --nnodes out.'})
+    return trial === 'dry-run' ? this.#plan() : this.#findRate()
   }
 
-  async #train(): Promise<TrainResult> {
+  async #train(nodes: Nodes | undefined): Promise<TrainResult | NodeResult> {
     const {config: file, set, python, resume, overwrite, ...flags} = this.flags
     const point = resume === undefined ? undefined : resumePoint(resume, flags['output-dir'])
-    const config = await (point === undefined ? loadConfig({file, set, flags}) : resumedConfig(point, flags))
+    const config = await (point === undefined
+      ? loadConfig({file, set, flags})
+      : resumedConfig(point, flags, nodes))
     const {training, origin} = config
+    if (nodes !== undefined) this.note(nodeLine(nodes))
+    const isOtherNode = nodes !== undefined && nodes.rank > 0
     const preparing = prepareBar(this.progressBar.bind(this))
     const view = new TrainingView({
       progressBar: this.progressBar.bind(this),
@@ -85,11 +98,13 @@ export default class Train extends BaseCommand<typeof Train> {
         this.note(line)
       },
     })
+    const shown = isOtherNode ? new NodeView(!this.jsonEnabled()) : view
     await using vilbert = await Vilbert.open({python})
     const run = vilbert.train({
       ...trainingSource(config, preparing.update),
       resume: point?.state,
       overwrite,
+      nodes,
       provenance: {command: ['vilbert-ts', 'train', ...this.argv], origin},
       onChanges: (changes) => {
         for (const change of changes) this.warn(`Not as when the run started: ${change}.`)
@@ -99,15 +114,21 @@ export default class Train extends BaseCommand<typeof Train> {
     try {
       for await (const event of run) {
         preparing.stop()
-        view.show(event)
+        shown.show(event)
       }
     } catch (error) {
-      throw this.interrupt.aborted ? stoppedRun(training.outputDir, error) : error
+      const isStopped = this.interrupt.aborted || error instanceof BridgeCancelledError
+      throw isStopped ? stoppedRun(training.outputDir, error) : error
     } finally {
       preparing.stop()
-      view.stop()
+      shown.stop()
     }
     const result = await run.result()
+    if (isOtherNode) {
+      const part = nodeResult(nodes, result)
+      this.log(nodeSummary(part))
+      return part
+    }
     this.log(view.summary(result))
     return result
   }

@@ -56,7 +56,7 @@ export class EnvironmentError extends VilbertError {
   }
 }
 
-/** A download failed: unreachable, refused, over quota, or not the file it should be. */
+/** A download failed (unreachable, refused, over quota, not the file it should be), or the nodes of a run did not meet. */
 export class NetworkError extends VilbertError {
   readonly exitCode = 6
   constructor(message: string, details?: ErrorDetails) {

@@ -73,6 +73,7 @@ export type {
   VilbertOptions,
 } from './model/options.js'
 export type {Run} from './model/run.js'
+export type {Nodes} from './model/nodes.js'
 export type {ModelSource} from './model/model-source.js'
 export type {EvaluateEvent, EvaluateResult, RankedRegion, TrainEvent, TrainResult} from './model/events.js'
 export {plannedSeconds} from './model/trials.js'

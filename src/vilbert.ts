@@ -32,6 +32,7 @@ import type {
   TrainOptions,
   VilbertOptions,
 } from './model/options.js'
+import {checkedNodes, checkOwnAddress} from './model/nodes.js'
 import {placesOf, type Places} from './model/places.js'
 import {resultsFile} from './model/results-file.js'
 import {Run} from './model/run.js'
@@ -163,7 +164,8 @@ export class Vilbert implements AsyncDisposable {
   }
 
   async *#train(options: TrainOptions): AsyncGenerator<TrainEvent, TrainResult, void> {
-    const {model, training, resume, overwrite = false, signal} = options
+    const {model, training, resume, overwrite = false, nodes, signal} = options
+    if (nodes !== undefined) await checkOwnAddress(checkedNodes(nodes))
     const outputDir = requiredOutputDir(training)
     // A run that goes on has its weights in its own folder; those that it started from may be gone.
     const source = resume === undefined ? model : {...model, fromPretrained: undefined}
@@ -172,11 +174,13 @@ export class Vilbert implements AsyncDisposable {
       resume: resume ?? null,
       overwrite,
     }
-    const events = this.#work('vilbert.train:train', request, training, {
+    const places = {...training, nodes}
+    const events = this.#work('vilbert.train:train', request, places, {
       event: trainEventSchema,
       result: trainResultSchema,
       signal,
     })
+    if (nodes !== undefined && nodes.rank > 0) return yield* events
     return yield* writtenDown(events, {
       ...options,
       outputDir,
@@ -269,7 +273,9 @@ export class Vilbert implements AsyncDisposable {
     options: WorkOptions<E, R>,
   ): AsyncGenerator<E, R, void> {
     const {count, gpus} = placesOf(places)
-    if (count === 1) return yield* this.#bridge.stream(fn, {...request, device: places.devices}, options)
+    const {nodes} = places
+    if (count === 1 && nodes === undefined)
+      return yield* this.#bridge.stream(fn, {...request, device: places.devices}, options)
     if (gpus !== undefined)
       await this.#bridge.call(
         'vilbert.session:check_devices',
@@ -277,7 +283,8 @@ export class Vilbert implements AsyncDisposable {
         {reply: z.null(), signal: options.signal},
       )
     const {python, onStderr} = this.#options
-    return yield* launchedStream({...options, fn, request, count, gpus, python, onStderr, graceMs: GRACE_MS})
+    const work = {...options, fn, request, count, gpus, nodes}
+    return yield* launchedStream({...work, python, onStderr, graceMs: GRACE_MS})
   }
 }
 

@@ -39,3 +39,9 @@ class DivergedError(UserError):
     """The loss is no number any more."""
 
     vilbert_kind = "gate"
+
+
+class LostProcessError(UserError):
+    """Another process of the run is gone, on this machine or another one."""
+
+    vilbert_kind = "lost process"

@@ -1,9 +1,10 @@
 """One of the processes that `python -m paddle.distributed.launch` starts: `launched.py SETTINGS.json`.
 
 The settings are {fn, request, socket, path}. The process talks to Node over its own connection to the socket,
-a JSON object a line: hello, then events (the first process of a machine only), at last a result or an error. Node
-says "stop" to end the work at the next event. A second connection is its lifeline: when Node is gone, the kernel
-ends the process; the launcher's lifeline is its standard input, which it does not look at itself.
+a JSON object a line: hello, joined once all processes have met, then events (the first process of a machine only), at
+last a result or an error. Node says "stop" to end the work of all at the next event. A second connection is its
+lifeline: when Node is gone, the kernel ends the process; the launcher's lifeline is its standard input, which it does
+not look at itself.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def main() -> None:
         node.tell({"result": work(settings, node)})
     except BaseException as error:  # noqa: BLE001 (whatever it is, Node is told)
         node.tell({"error": describe(error)})
+        tell_others()
         # Node ends all. Until then the launcher must not see this end: it tells Node which process was the first.
         time.sleep(END_SECONDS)
         os._exit(1)
@@ -48,6 +50,7 @@ def work(settings: dict[str, Any], node: NodeLine) -> Any:
     from vilbert.bridge import resolve
 
     join_others()
+    node.tell({"joined": True})
     from vilbert.parallel import processes
 
     function = resolve(settings["fn"])
@@ -83,6 +86,15 @@ def join_others() -> None:
         dist.init_parallel_env()
     # When one process dies, the launcher asks the others to end; they find out by themselves, and may have to save.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def tell_others() -> None:
+    """Lets processes that wait for this one know of its failure, if they have met."""
+    from vilbert.errors import LostProcessError
+    from vilbert.parallel import processes
+
+    with contextlib.suppress(LostProcessError):
+        processes().tell_failure()
 
 
 def wait_for_store(limit_seconds: float = 60) -> None:

@@ -31,6 +31,7 @@ from vilbert.optim import OptimizerSettings, RateFactors, Rates, Schedule
 from vilbert.parallel import processes
 from vilbert.reproducible import compute_threads, make_deterministic
 from vilbert.run_folder import MetricsLog, RunFolder, SavedState, Snapshot
+from vilbert.same_start import check_same_start
 from vilbert.seeded import epoch_order, step_seed, with_fraction
 from vilbert.session import build_model, check_data_fit, use_device
 from vilbert.tensors import TensorFile
@@ -118,12 +119,20 @@ class TrainingRun:
         self._resumed_step = self.step
         self._started = time.perf_counter()
         # Only now, with everything checked and read, is anything of an earlier run given up.
-        self.processes.wait_for_all()
+        check_same_start(self.processes, self._told_to_others(), spec, self.model.parameters())
         self.folder.forget_after(saved)
         log = self.folder.path / "metrics.jsonl" if self._is_writer else None
         self.metrics = MetricsLog(log, step=self.step, epochs=len(self.epochs))
         self._carried = CarriedTensors(self.model, spec.output_dir) if self._is_writer else None
         forget_unused(self.model)
+
+    def _told_to_others(self) -> dict[str, Any]:
+        return {
+            "data": self._data_fingerprint,
+            "state": [self.step, len(self.epochs)],
+            "software": [producer(), self.learner.engine, self.learner.precision],
+            "settings": self._config_json,
+        }
 
     def _saved_state(self, request: dict[str, Any]) -> SavedState | None:
         if request.get("resume"):
@@ -229,6 +238,7 @@ class TrainingRun:
                 expressions, since = 0, time.perf_counter()
             if is_save_due:
                 self._save(is_best=False)
+                self._wait_for_writer()
             if wish == TIME_IS_UP:
                 break
         if self._unlogged:
@@ -331,6 +341,7 @@ class TrainingRun:
         self._stop_if_patience_is_over()
         self.metrics.write([event])
         self._save(is_best=is_best)
+        self._wait_for_writer()
         return event
 
     def _stop_if_patience_is_over(self) -> None:
@@ -390,6 +401,9 @@ class TrainingRun:
             sidecar=self._sidecar(),
         )
         self.folder.save(snapshot, is_best=is_best)
+
+    def _wait_for_writer(self) -> None:
+        self.processes.wait_for_first(f"saved step {self.step}, {len(self.epochs)} epochs")
 
     def _sidecar(self) -> dict[str, Any]:
         return {

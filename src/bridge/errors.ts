@@ -66,6 +66,13 @@ function nextAfterCrash({pythonSignal}: PythonEnd): string {
     : "Run it again with --verbose to see Python's output."
 }
 
+/** A process lost another one of the run: that one's end is the reason, and its own node tells it. */
+export class BridgeLostError extends BridgeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super(message, 'E_BRIDGE_LOST', details)
+  }
+}
+
 /** A call or one step of a stream took longer than its `timeoutMs`. */
 export class BridgeTimeoutError extends BridgeError {
   readonly timeoutMs: number

@@ -6,6 +6,7 @@ import {join} from 'node:path'
 import {createInterface} from 'node:readline'
 import {execa} from 'execa'
 import {kernelEnvironment} from '../kernels/folders.js'
+import type {Nodes} from '../model/nodes.js'
 import {pythonRoot} from '../paths.js'
 import {computeThreads} from './compute-threads.js'
 import {decodeJson, isRecord} from './protocol.js'
@@ -22,6 +23,8 @@ export type LaunchOptions = {
   readonly count: number
   /** GPUs by number; none: the processes compute on the CPU. */
   readonly gpus?: readonly number[] | undefined
+  /** The machines that each run such processes; none: this one alone. */
+  readonly nodes?: Nodes | undefined
   readonly env?: NodeJS.ProcessEnv | undefined
   readonly onStderr?: ((text: string) => void) | undefined
 }
@@ -29,7 +32,7 @@ export type LaunchOptions = {
 /** What a process says, or what became of it. */
 export type Message =
   | {readonly kind: 'event' | 'result' | 'error'; readonly rank: number; readonly value: unknown}
-  | {readonly kind: 'lost'; readonly rank: number}
+  | {readonly kind: 'joined' | 'lost'; readonly rank: number}
   | {readonly kind: 'launcherEnded'}
 
 /** How long the launcher may take to say how a process ended; it looks every second. */
@@ -100,7 +103,7 @@ export class LaunchedProcesses implements AsyncDisposable {
 
   /** The exit code that the launcher saw of a process, as far as it tells; below 0 it is a signal. */
   async exitCodeOf(rank: number): Promise<number | undefined> {
-    const verdict = new RegExp(`Container rank ${rank} status \\w+ .* code (-?\\d+) `)
+    const verdict = new RegExp(`Container rank ${this.#placeOf(rank)} status \\w+ .* code (-?\\d+) `)
     const deadline = performance.now() + VERDICT_MS
     while (performance.now() < deadline && this.#launcher !== undefined) {
       const code = verdict.exec(this.#launcherText)?.[1]
@@ -118,9 +121,8 @@ export class LaunchedProcesses implements AsyncDisposable {
   /** The last text that a process wrote to stderr, or the launcher. */
   async textOf(rank: number | undefined): Promise<string> {
     if (rank === undefined) return this.#launcherText
-    // The launcher names the logs by the place on this machine, not by the rank among all.
-    const place = [...this.#lines.keys()].sort((one, other) => one - other).indexOf(rank)
-    const text = await readFile(join(this.#folder, 'log', `workerlog.${place}`), 'utf8').catch(() => '')
+    const log = join(this.#folder, 'log', `workerlog.${this.#placeOf(rank)}`)
+    const text = await readFile(log, 'utf8').catch(() => '')
     return text.replace(CHATTER, '').slice(-64 * 1024)
   }
 
@@ -133,18 +135,26 @@ export class LaunchedProcesses implements AsyncDisposable {
     await rm(this.#folder, {recursive: true, force: true})
   }
 
+  /** The launcher numbers by the place on this machine, not by the rank among all. */
+  #placeOf(rank: number): number {
+    return [...this.#lines.keys()].sort((one, other) => one - other).indexOf(rank)
+  }
+
   async #start(): Promise<void> {
-    const {python, fn, request, count, gpus, env} = this.#options
+    const {python, fn, request, count, gpus, nodes, env} = this.#options
     const socket = join(this.#folder, 's')
     this.#server.listen(socket)
     await once(this.#server, 'listening')
     const settings = join(this.#folder, 'settings.json')
     await writeFile(settings, JSON.stringify({fn, request, socket, path: pythonRoot}))
     const launcher = launch(python, {
-      who: gpus === undefined ? ['--nproc_per_node', `${count}`] : ['--devices', gpus.join(',')],
+      who: [
+        ...(gpus === undefined ? ['--nproc_per_node', `${count}`] : ['--devices', gpus.join(',')]),
+        ...(nodes === undefined ? [] : nodeFlags(nodes)),
+      ],
       logs: join(this.#folder, 'log'),
       settings,
-      env: {...environment(count), ...env},
+      env: {...environment(count), ...(nodes === undefined ? {} : noProxy), ...env},
     })
     this.#launcher = launcher
     launcher.all.setEncoding('utf8').on('data', (text: string) => {
@@ -172,8 +182,13 @@ export class LaunchedProcesses implements AsyncDisposable {
         this.#pids.add(Number(hello['pid']))
         return
       }
+      if (rank === undefined) return
+      if ('joined' in said) {
+        this.#push({kind: 'joined', rank})
+        return
+      }
       const kind = (['event', 'result', 'error'] as const).find((each) => each in said)
-      if (kind === undefined || rank === undefined) return
+      if (kind === undefined) return
       isDone ||= kind !== 'event'
       this.#push({kind, rank, value: said[kind]})
     })
@@ -218,6 +233,18 @@ function launch(python: string, {who, logs, settings, env}: Launch) {
     reject: false,
     detached: true,
   })
+}
+
+/** The launchers of the nodes talk to each other by HTTP, which is no business of a proxy. */
+const noProxy = {NO_PROXY: '*', no_proxy: '*'}
+
+/**
+ * The launcher of the first node listens only if the master is an address that it knows as its own, which its name
+ * and further addresses are not; 127.0.0.1 always is, and it listens on all addresses then.
+ */
+function nodeFlags({count, rank, master}: Nodes): string[] {
+  const own = rank === 0 ? `127.0.0.1:${master.split(':').at(-1) ?? ''}` : master
+  return ['--nnodes', `${count}`, '--rank', `${rank}`, '--master', own]
 }
 
 /** The processes share the machine's cores. */

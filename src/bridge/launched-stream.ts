@@ -1,7 +1,14 @@
 import {constants} from 'node:os'
 import type {ZodType} from 'zod'
 import type {VilbertError} from '../errors.js'
-import {BridgeCancelledError, BridgeCrashError, BridgeError, BridgeSpawnError} from './errors.js'
+import {NodesApartError} from '../model/nodes.js'
+import {
+  BridgeCancelledError,
+  BridgeCrashError,
+  BridgeError,
+  BridgeLostError,
+  BridgeSpawnError,
+} from './errors.js'
 import {fit} from './fit.js'
 import {LaunchedProcesses, type LaunchOptions, type Message} from './launched-processes.js'
 import {errorFrom, isRecord} from './protocol.js'
@@ -19,9 +26,10 @@ const SETTLE_MS = 1500
 
 /**
  * As `Bridge.stream`, but the generator function runs in several processes under Paddle's launcher, all in step. The
- * events are those of the first process. Aborting the signal ends all at their next event, where they save; leaving
- * the loop does the same.
- * @throws the error of the process that failed first; BridgeCrashError where one died; BridgeCancelledError
+ * events are those of the first process of this machine. Aborting the signal ends all at their next event, where they
+ * save; leaving the loop does the same. Where there are several nodes, this is the part of one of them.
+ * @throws the error of the process that failed first; BridgeCrashError where one died, BridgeLostError where one of
+ * another node did; BridgeCancelledError, also where another node was stopped; NetworkError if the nodes do not meet
  */
 export async function* launchedStream<E, R>(
   options: LaunchedStreamOptions<E, R>,
@@ -41,6 +49,7 @@ export async function* launchedStream<E, R>(
       yield fit(options.event, event, `An event of ${fn}`)
     }
     if (work.isStopped) throw new BridgeCancelledError(`${fn} was cancelled.`, {}, {cause: signal?.reason})
+    if (work.result === undefined) throw new BridgeCancelledError(`${fn} was stopped on another node.`)
     return fit(options.result, work.result, `The result of ${fn}`)
   } catch (error) {
     if (!work.isStopped || error instanceof BridgeCancelledError) throw error
@@ -61,12 +70,15 @@ class Work {
   isStopped = false
   readonly #processes: LaunchedProcesses
   readonly #options: LaunchedStreamOptions<unknown, unknown>
+  readonly #joined = new Set<number>()
   readonly #finished = new Set<number>()
-  #deadline = Infinity
+  #deadline: number
 
   constructor(processes: LaunchedProcesses, options: LaunchedStreamOptions<unknown, unknown>) {
     this.#processes = processes
     this.#options = options
+    const {nodes} = options
+    this.#deadline = nodes === undefined ? Infinity : performance.now() + 60_000 * nodes.joinMinutes
   }
 
   /** Asks for an orderly end; processes that have not begun yet have nothing to save. */
@@ -83,15 +95,27 @@ class Work {
     for (;;) {
       const message = await this.#processes.next(() => this.#deadline)
       if (message?.kind === 'event') return message.value
+      if (message?.kind === 'joined') {
+        this.#join(message.rank)
+        continue
+      }
       if (message?.kind === 'result') {
         this.result ??= message.value ?? undefined
         this.#finished.add(message.rank)
         if (this.#finished.size < this.#options.count) continue
       }
       this.isOver = true
+      const {nodes} = this.#options
+      if (message === undefined && nodes !== undefined && !this.isStopped) throw new NodesApartError(nodes)
       if (message === undefined || message.kind === 'result') return undefined
       throw await this.#explain(message)
     }
+  }
+
+  /** Once the processes of all nodes have met, the work may take its time. */
+  #join(rank: number): void {
+    this.#joined.add(rank)
+    if (this.#joined.size === this.#options.count && !this.isStopped) this.#deadline = Infinity
   }
 
   /** Of several failures the cause: a process that died, a mistake of the user's, and only then a broken line. */
@@ -110,7 +134,9 @@ class Work {
       return crash
     }
     const errors = failures.flatMap((each) => (each.kind === 'error' ? [errorOf(each.value)] : []))
-    return errors.find(({code}) => code !== 'E_PYTHON') ?? errors[0] ?? (await this.#launcherError())
+    const isCause = (error: VilbertError): boolean => !(error instanceof BridgeLostError)
+    const mistake = errors.find((error) => isCause(error) && error.code !== 'E_PYTHON')
+    return mistake ?? errors.find(isCause) ?? errors[0] ?? (await this.#launcherError())
   }
 
   async #crash(rank: number): Promise<BridgeCrashError> {
@@ -121,13 +147,15 @@ class Work {
       pythonSignal: isSignal ? signalName(-code) : null,
       stderrTail: await this.#processes.textOf(rank),
     }
-    return new BridgeCrashError(end, `${this.#options.fn} in process ${rank} of ${this.#options.count}`)
+    const {fn, count, nodes} = this.#options
+    const who = nodes === undefined ? `of ${count}` : `on node ${nodes.rank} of ${nodes.count}`
+    return new BridgeCrashError(end, `${fn} in process ${rank} ${who}`)
   }
 
   /** The first process saves when it finds another one gone, and says so by its own error; the launcher would not wait. */
   async #letWriterSave(failures: readonly Message[]): Promise<void> {
     const isWriters = (message: Message): boolean => 'rank' in message && message.rank === 0
-    if (failures.some(isWriters)) return
+    if (failures.some(isWriters) || (this.#options.nodes?.rank ?? 0) > 0) return
     this.#processes.holdLauncher()
     const deadline = performance.now() + this.#options.graceMs
     for (;;) {

@@ -9,7 +9,7 @@ import {
   type ErrorDetails,
   type VilbertError,
 } from '../errors.js'
-import {BridgeMessageError, PythonError} from './errors.js'
+import {BridgeLostError, BridgeMessageError, PythonError} from './errors.js'
 
 /** What Node asks of `vilbert.bridge.handle`; `fn` is 'package.module:function'. */
 export type Operation =
@@ -87,7 +87,7 @@ function untagFloat(_key: string, value: unknown): unknown {
   return TAGGED_FLOATS.get(value['$float']) ?? value
 }
 
-/** The kinds of mistakes that Python can lay at the user's door, and what they are called here. */
+/** The kinds of failures that Python can tell apart, most of them the user's mistakes, and what they are called here. */
 const USER_ERRORS: ReadonlyMap<unknown, new (message: string, details?: ErrorDetails) => VilbertError> =
   new Map<string, new (message: string, details?: ErrorDetails) => VilbertError>([
     ['config', ConfigError],
@@ -96,6 +96,7 @@ const USER_ERRORS: ReadonlyMap<unknown, new (message: string, details?: ErrorDet
     ['environment', EnvironmentError],
     ['network', NetworkError],
     ['gate', GateError],
+    ['lost process', BridgeLostError],
   ])
 
 /** The error that a Python exception is on this side. */

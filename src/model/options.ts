@@ -5,6 +5,7 @@ import type {DataSource} from '../data/data-source.js'
 import type {RunDescription} from '../run/run-file.js'
 import type {Ablation, RankedRegion} from './events.js'
 import type {ModelSource} from './model-source.js'
+import type {Nodes} from './nodes.js'
 import type {RateRange} from './trials.js'
 
 /** How {@link Vilbert.open} finds Python, and who is told what that prints. */
@@ -25,6 +26,8 @@ export type TrainOptions = {
   readonly resume?: 'last' | 'best' | undefined
   /** Whether a run that is in the output folder already may be lost. @default false */
   readonly overwrite?: boolean | undefined
+  /** The machines that train together, of which this is one; none: this one alone. */
+  readonly nodes?: Nodes | undefined
   /** What run.json says of the origin: the command, and where each setting came from. */
   readonly provenance?: Partial<Pick<RunDescription, 'command' | 'origin'>> | undefined
   /** Told what is not as it was when a resumed run started. */

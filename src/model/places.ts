@@ -1,10 +1,13 @@
 import {ConfigError} from '../errors.js'
+import type {Nodes} from './nodes.js'
 
 /** Where work is done: so many processes on CPUs, or one on each GPU. */
 export type Places = {
   readonly nproc: number
   /** `cpu`, `gpu:0` or `gpu:0,1`; null: what is there. */
   readonly devices: string | null
+  /** Several machines that each work so; none: this one alone. */
+  readonly nodes?: Nodes | undefined
 }
 
 /**

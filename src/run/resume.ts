@@ -1,6 +1,9 @@
+import {existsSync} from 'node:fs'
+import {join} from 'node:path'
 import {kebabCase} from '../config/kebab-case.js'
 import {loadConfig, parseModelConfig, type LoadedConfig} from '../config/load.js'
-import {ConfigError} from '../errors.js'
+import {CheckpointError, ConfigError, printable} from '../errors.js'
+import {nodeName, type Nodes} from '../model/nodes.js'
 import {readRunFile} from './run-file.js'
 
 /** Which state of which run goes on. */
@@ -20,17 +23,31 @@ export function resumePoint(resume: string, outputDir: string | undefined): Resu
 
 /**
  * The configuration that a run was started with, with flags laid over it.
+ * @param nodes - The machines that go on with it: each reads the state.
  * @throws CheckpointError if the folder holds no run
  */
 export async function resumedConfig(
   {folder}: ResumePoint,
   flags: Readonly<Record<string, unknown>>,
+  nodes?: Nodes,
 ): Promise<LoadedConfig> {
-  const run = await readRunFile(folder)
+  const run = await readRunFile(folder).catch((error: unknown) => {
+    throw nodes === undefined || existsSync(join(folder, 'run.json'))
+      ? error
+      : notShared(folder, nodes, error)
+  })
   const written = {...asFlags(run.data), ...asFlags(run.training), 'output-dir': folder}
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined))
   const config = await loadConfig({flags: {...written, ...given, 'output-dir': folder}})
   return {...config, model: parseModelConfig(run.model, `run.json of ${folder}`)}
+}
+
+function notShared(folder: string, nodes: Nodes, cause: unknown): CheckpointError {
+  return new CheckpointError(`${nodeName(nodes)} does not see the run in ${printable(folder, 300)}.`, {
+    code: 'E_NO_RUN',
+    next: 'Every node reads the state: put the folder of the run where all of them see it by the same path.',
+    cause,
+  })
 }
 
 function asFlags(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
