@@ -36,7 +36,8 @@ from vilbert.train import TrainingRun
 IMAGES, EXPRESSIONS = 64, 8192  # of a profile; steps of a small model take milliseconds, and no epoch may end
 DATA_IMAGES = (100, 1000, 5000, 20000)  # over which an item must take the same time
 DATA_BATCH, DATA_ITEMS, DATA_EXPRESSIONS = 32, 256, 2000
-MEMORY_BATCH, LARGE_MEMORY_BATCH = 8, 16  # the large one shows what activations take
+MEMORY_BATCH = 8
+LARGE_MEMORY = ("dense", 16)  # profile and batch that show what activations take
 BASELINE = "baseline"
 AGREEMENT_EXPRESSIONS = 2000  # of a trained model's split, at most
 
@@ -225,18 +226,25 @@ class Bench:
     def _memory(self) -> Events:
         """Peak resident memory of two training steps, each side in a process of its own."""
         precisions, profiles = training_precisions(), self._request["profiles"]
-        jobs = [(profile, precision, MEMORY_BATCH) for profile in profiles for precision in precisions]
-        jobs += [("dense", precision, LARGE_MEMORY_BATCH) for precision in precisions]
+        jobs = [
+            (profile, precision, batch_size, recomputes)
+            for profile, batch_size in [*((each, MEMORY_BATCH) for each in profiles), LARGE_MEMORY]
+            for recomputes in (False, True)
+            for precision in precisions
+        ]
         if self._request["withBaseline"]:
-            jobs.insert(0, (profiles[0], BASELINE, MEMORY_BATCH))
+            jobs.insert(0, (profiles[0], BASELINE, MEMORY_BATCH, False))
         baseline: float | None = None
-        for done, (profile, side, batch_size) in enumerate(jobs, 1):
+        for done, (profile, side, batch_size, recomputes) in enumerate(jobs, 1):
             training = self._training_request(profile, "fp32" if side == BASELINE else side, batch_size)
+            training["training"]["recompute"] = recomputes
             peak = peak_memory_mib({"side": side, "training": training})
             if side == BASELINE:
                 baseline = peak  # it pads to the same size whatever it is given
-            is_comparable = batch_size == MEMORY_BATCH
+            is_comparable = batch_size == MEMORY_BATCH and not recomputes
             name = f"{'any' if side == BASELINE else profile}, batch {batch_size}"
+            if recomputes:
+                name += ", recompute"
             self._note("memory", name, side, "", "MiB", [peak], baseline if is_comparable else None)
             yield {"type": "round", "what": f"memory {profile}", "done": done, "total": len(jobs)}
 

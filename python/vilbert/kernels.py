@@ -410,3 +410,15 @@ def adam_step(tensors: Sequence[AdamTensor], settings: AdamSettings) -> None:
     """One AdamW step over all tensors."""
     array = (AdamTensor * len(tensors))(*tensors)
     _call("adam_step", len(tensors), ctypes.byref(array), ctypes.byref(settings))
+
+
+def adam_step_of_rows(
+    table: AdamTensor, width: int, rows: np.ndarray, gradients: np.ndarray, settings: AdamSettings
+) -> None:
+    """One AdamW step over rows (N,) of a table of so many columns, with the addresses (N,) of their gradients."""
+    entries: Any = np.zeros(len(rows), np.dtype(AdamTensor))
+    entries["count"], entries["gradient"] = width, gradients
+    for name in ("value", "moment1", "moment2"):
+        entries[name] = getattr(table, name) + rows * (4 * width)
+    entries["learning_rate"], entries["weight_decay"] = table.learning_rate, table.weight_decay
+    _call("adam_step", len(rows), entries.ctypes.data, ctypes.byref(settings))

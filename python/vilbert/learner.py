@@ -181,7 +181,7 @@ class KernelLearner:
     def optimizer(self, named: Sequence[tuple[str, Tensor]], settings: OptimizerSettings) -> Optimizer:
         """AdamW in one pass over memory; what `learn` changes already, it changes by this one."""
         optimizer = FusedOptimizer(named, settings, lowered=self._lowered)
-        self._at_once = GradientsAtOnce(optimizer.take)
+        self._at_once = GradientsAtOnce(optimizer)
         return optimizer
 
     def scorer(self) -> Scorer:

@@ -375,8 +375,11 @@ class Bert(nn.Layer):
 
     def forward(self, inputs: Inputs, *, image_only: bool) -> tuple[Tensor, Tensor]:
         """Text stream (B, T, D_t) and image stream (B, R, D_v) of a batch, for `image_only` see `Encoder`."""
-        text = self.embeddings(inputs.tokens, inputs.text_rows)
-        image = self.v_embeddings(inputs.features, inputs.locations, inputs.image_rows)
+        text_rows, image_rows = inputs.text_rows, inputs.image_rows
+        embed_text = partial(self.embeddings, rows=text_rows)
+        embed_regions = partial(self.v_embeddings, rows=image_rows)
+        text = text_rows.segment(self.embeddings, embed_text, inputs.tokens)
+        image = image_rows.segment(self.v_embeddings, embed_regions, inputs.features, inputs.locations)
         return self.encoder(text, image, inputs.text_rows, inputs.image_rows, image_only=image_only)
 
 

@@ -13,7 +13,7 @@ from paddle import Tensor, nn
 
 from vilbert import kernels
 from vilbert.packed import LoweredWeights
-from vilbert.views import numbers_of
+from vilbert.views import new_zeros, numbers_of
 
 # The published code looks for "linguistic_logit", but the parameter is spelt "linguisic_logit":
 # that head therefore learns at the body's rate. It is kept so, as part of the recipe.
@@ -182,11 +182,12 @@ class FusedOptimizer:
         self._heads = {name for name, _ in named if is_head(name)}
         self._clip_value = settings.clip_value
         self._lowered = lowered
-        self._moments = {name: (paddle.zeros_like(p), paddle.zeros_like(p)) for name, p in named}
+        self._moments = {name: (new_zeros(p.shape), new_zeros(p.shape)) for name, p in named}
         self._steps = 0  # that are finished
         self._rates = Rates(0.0, 0.0)
         self._settings: kernels.AdamSettings | None = None  # of the step under way
         self._taken: set[str] = set()
+        self._moving: dict[str, np.ndarray] = {}  # of tables: which rows (P,) have moments
 
     def begin(self, rates: Rates) -> None:
         """From here on, `take` may change parameters."""
@@ -212,13 +213,34 @@ class FusedOptimizer:
             taken.append(self._tensor(name, parameter, gradient))
         kernels.adam_step(taken, self._settings)
 
+    def take_rows(self, table: Tensor, rows: np.ndarray, gradients: np.ndarray) -> None:
+        """The same for a gradient that is zero but for some rows.
+
+        Rows that never had one stay as they are, unless they decay: no step would change them, nor their moments.
+        """
+        assert self._settings is not None, "a step has begun"
+        name = self._names[table.name]
+        assert name not in self._taken, f"{name} was changed in this step already"
+        self._taken.add(name)
+        if name not in self._moving:
+            self._moving[name] = _rows_with_moments(*self._moments[name])
+        moving, width = self._moving[name], table.shape[1]
+        moving[rows] = True
+        changed = np.arange(len(moving)) if self._decays[name] else np.flatnonzero(moving)
+        nothing = np.zeros(width, np.float32)
+        addresses = np.full(len(changed), nothing.ctypes.data)
+        gradients = np.ascontiguousarray(gradients)
+        addresses[np.searchsorted(changed, rows)] = gradients.ctypes.data + np.arange(len(rows)) * (4 * width)
+        kernels.adam_step_of_rows(self._tensor(name, table, None), width, changed, addresses, self._settings)
+
     def finish(self) -> None:
         """One step of every parameter that `take` has left, in one call of the kernels."""
         assert self._settings is not None, "a step has begun"
         left = [(name, parameter) for name, parameter in self._named if name not in self._taken]
         kernels.adam_step([self._tensor(name, each, each.grad) for name, each in left], self._settings)
-        for _, parameter in left:
+        for name, parameter in left:
             parameter.clear_gradient(set_to_zero=False)
+            self._moving.pop(name, None)
         self._steps, self._settings = self._steps + 1, None
 
     def _tensor(self, name: str, parameter: Tensor, gradient: Tensor | None) -> kernels.AdamTensor:
@@ -242,12 +264,17 @@ class FusedOptimizer:
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Takes moments back, and from them how many steps were taken."""
+        self._moving.clear()
         for name, moments in self._moments.items():
             if f"{name}/moment1_0" not in arrays:
                 continue  # it never had a gradient
             for number, moment in enumerate(moments, start=1):
                 moment.set_value(np.ascontiguousarray(arrays[f"{name}/moment{number}_0"]))
             self._steps = _steps_of(float(arrays[f"{name}/beta2_pow_acc_0"].reshape(-1)[0]))
+
+
+def _rows_with_moments(*moments: Tensor) -> np.ndarray:
+    return np.any([numbers_of(each).view(np.uint32).any(axis=1) for each in moments], axis=0)
 
 
 def _steps_of(power: float) -> int:

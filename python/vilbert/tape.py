@@ -6,6 +6,7 @@ that has several sources is added up where it lies, and a part of the network ca
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +16,7 @@ import paddle
 from paddle import Tensor, nn
 
 from vilbert import kernels
-from vilbert.views import numbers_of
+from vilbert.views import numbers_of, tensor_over
 
 
 class Gradients(Protocol):
@@ -76,6 +77,18 @@ class SummedGradients:
 SMALL = 2**16
 
 
+class GradientUse(Protocol):
+    """What puts gradients to use before the end of a step."""
+
+    def take(self, gradients: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Parameters with their gradients."""
+        ...
+
+    def take_rows(self, table: Tensor, rows: np.ndarray, gradients: np.ndarray) -> None:
+        """A table (P, D) whose gradient is zero but for some different rows (N,) of ascending numbers: (N, D)."""
+        ...
+
+
 class GradientsAtOnce:
     """Puts gradients to use in the middle of a backward pass.
 
@@ -83,41 +96,35 @@ class GradientsAtOnce:
     the step's only one, and use each weight once.
     """
 
-    def __init__(self, use: Callable[[Iterable[tuple[Tensor, Tensor]]], None]) -> None:
-        self._use = use  # takes parameters and their gradients
+    def __init__(self, use: GradientUse) -> None:
+        self._use = use
         self._waiting: list[tuple[Tensor, Tensor]] = []
-        self._of_shape: dict[tuple[int, ...], Tensor] = {}
-        self._of_table: dict[str, Tensor] = {}
+        self._room = np.empty(0, np.float32)  # for one gradient of a large weight after the other
 
     def product(self, weight: Tensor, x: Tensor, grad_y: Tensor) -> None:
-        """Of large weights, the next of its shape is made in the same place."""
-        shape = tuple(weight.shape)
-        if shape[0] * shape[1] < SMALL:
+        """Of large weights, the next one is made in the same place."""
+        shape = weight.shape
+        size = math.prod(shape)
+        if size < SMALL:
             gradient = paddle.empty(shape, "float32")
             self._waiting.append((weight, kernels.matmul(x, grad_y, gradient, left_transposed=True)))
             return
-        if shape not in self._of_shape:
-            self._of_shape[shape] = paddle.empty(shape, "float32")
-        self._use([(weight, kernels.matmul(x, grad_y, self._of_shape[shape], left_transposed=True))])
+        if self._room.size < size:
+            self._room = np.empty(size, np.float32)
+        gradient = tensor_over(self._room[:size].reshape(shape))
+        self._use.take([(weight, kernels.matmul(x, grad_y, gradient, left_transposed=True))])
 
     def whole(self, parameter: Tensor, gradient: Tensor) -> None:
         """Used with others, at the end."""
         self._waiting.append((parameter, gradient))
 
     def rows(self, table: Tensor, rows: np.ndarray, grad_rows: np.ndarray) -> None:
-        """Of all the other rows the gradient stays zero from step to step."""
-        if table.name not in self._of_table:
-            self._of_table[table.name] = paddle.zeros(table.shape, "float32")
-        gradient = self._of_table[table.name]
-        places, sums = sums_of_rows(rows, grad_rows)
-        numbers = numbers_of(gradient)
-        numbers[places] = sums
-        self._use([(table, gradient)])
-        numbers[places] = 0
+        """Used as they are: most rows of a table are of words that the batch does not have."""
+        self._use.take_rows(table, *sums_of_rows(rows, grad_rows))
 
     def finish(self) -> None:
         """Uses what has waited."""
-        self._use(self._waiting)
+        self._use.take(self._waiting)
         self._waiting = []
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import math
+import mmap
+from collections.abc import Sequence
 
 import numpy as np
 import paddle
 from paddle import Tensor
+
+LAZY = 2**20  # numbers of a tensor that is worth pages of its own
 
 
 def numbers_of(tensor: Tensor) -> np.ndarray:
@@ -35,3 +39,12 @@ def tensor_over(array: np.ndarray) -> Tensor:
         name="",
         stop_gradient=True,
     )
+
+
+def new_zeros(shape: Sequence[int]) -> Tensor:
+    """A float32 tensor of zeros; pages of a large one take no memory before they are written."""
+    size = math.prod(shape)
+    if size < LAZY:
+        return paddle.zeros(shape)
+    pages = mmap.mmap(-1, 4 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return tensor_over(np.frombuffer(pages, np.float32).reshape(shape))

@@ -31,6 +31,7 @@ test('bench measures both sides of every section, times an outside command and d
   const sides = new Set(result.measurements.map(({section, side}) => `${section} ${side}`))
   for (const section of ['eval', 'train', 'data', 'memory'])
     t.true(sides.has(`${section} fp32`) && sides.has(`${section} baseline`), section)
+  t.true(result.measurements.some(({profile, side}) => side === 'fp32' && profile.endsWith(', recompute')))
   for (const {least, median, most, section, side, timesBaseline} of result.measurements) {
     t.true(least > 0 && least <= median && median <= most, section)
     if (side === 'baseline') t.is(timesBaseline, 1)

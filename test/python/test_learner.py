@@ -87,6 +87,23 @@ def test_what_is_computed_twice_ends_bit_equal(
         np.testing.assert_array_equal(twice[1][name], numbers, err_msg=name)
 
 
+@pytest.mark.parametrize("recipe", ["seed", "corrected"])
+def test_rows_of_words_that_come_and_go_end_bit_equal(golden: Golden, tmp_path: Path, recipe: str) -> None:
+    """Rows without a gradient have moments to go on with, or none; a table that decays changes as a whole."""
+    found = []
+    for places in ((), (0, 1, 2, 3), (0, 2, 3)):  # steps whose gradients are used at once
+        run = make_run(golden, tmp_path, "fp32", recipe=recipe)
+        for step in range(4):
+            run.optimizer.begin(Rates(body=1e-3, head=2e-3))
+            batch = run.learner.assemble(run.examples, range(3 * step, 3 * step + 3))
+            run.learner.learn([batch], 3, step, (lambda: None) if step in places else None)
+            run.optimizer.finish()
+        found.append({**copies(run), **{name: array.copy() for name, array in run.optimizer.arrays()}})
+    for other in found[1:]:
+        for name, numbers in found[0].items():
+            np.testing.assert_array_equal(other[name], numbers, err_msg=name)
+
+
 def test_several_groups_wait_for_the_sum_of_their_gradients(golden: Golden, tmp_path: Path) -> None:
     changes: list[None] = []
     run, other = (make_run(golden, tmp_path, "fp32", dropout=0.0) for _ in range(2))
