@@ -36,7 +36,10 @@ export async function assertResumesBitEqual(
   ]
   const straight = join(dataRoot, 'straight')
   const {env = {}} = options
-  const outcome = await runCli(['train', ...args, '--output-dir', straight, '--json'], {env})
+  const outcome = await runCli(['train', ...args, '--output-dir', straight, '--json'], {
+    env,
+    timeoutMs: 300_000,
+  })
   t.is(outcome.exitCode, 0, outcome.stdout + outcome.stderr)
   const runFolder = join(dataRoot, 'broken')
   const ends = await trainThroughKills({
