@@ -6,6 +6,7 @@ import {execa} from 'execa'
 import {packageRoot} from '../../src/paths.js'
 import {codeBlocks, readDocument, section} from '../helpers/readme.js'
 import {python} from '../helpers/python.js'
+import {freeMaster} from '../helpers/two-processes.js'
 
 // A newcomer's way: a clone, and then what the documents say, in their order. Saved against the network: the npm
 // packages are copied from here, and the Python that computes is the one of the other tests.
@@ -62,15 +63,22 @@ test.serial(
       await mkdir(join(clone, dirname(weights[0])), {recursive: true})
       await copyFile(join(clone, 'checkpoints/demo/best.pdparams'), join(clone, weights[0]))
     }
-    // What cannot be had here is replaced: addresses are not asked, the model is the demo's, and one epoch is enough.
+    // What cannot be had here is replaced: addresses are not asked, the model is the demo's, one epoch is enough, and
+    // both nodes are this machine.
+    const master = await freeMaster()
     const said = await follow(t, document, [
       [/^(vilbert-ts data download .*)$/gm, '$1 --dry-run'],
       [/model=bert_base_6layer_6conect/g, 'model=tiny'],
       [/--output-dir checkpoints\/refcoco\+/g, '$& --epochs 1 --batch-size 64'],
+      [
+        /^(vilbert-ts train .*\\\n.* --nnodes 2) --node-rank 0 --master \S+$/gm,
+        `$1 --node-rank 1 --master ${master} --overwrite &\n$1 --node-rank 0 --master ${master} --overwrite\nwait $!`,
+      ],
     ])
     t.regex(said, /refcoco\+-features +present/)
     t.regex(said, /^val: accuracy/m)
     t.regex(said, /^testB: accuracy/m)
+    t.regex(said, /^Took part in 1 epochs/m)
     t.true((await stat(join(clone, 'checkpoints/refcoco+/report.html'))).size > 10_000)
   },
 )
