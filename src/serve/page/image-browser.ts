@@ -13,12 +13,11 @@ export class ImageBrowser {
   readonly #split = byId('split', HTMLSelectElement)
   readonly #more = byId('more', HTMLButtonElement)
 
-  /** @param open - opens an image that was chosen */
-  constructor(api: Api, open: (id: number) => Promise<void>) {
+  /** @param open - opens an image that was chosen, and says whether it is the open one then */
+  constructor(api: Api, open: (id: number) => Promise<boolean>) {
     this.#api = api
     this.#open = async (id) => {
-      await open(id)
-      this.#mark(id)
+      if (await open(id)) this.#mark(id)
     }
     this.#split.addEventListener('change', () => {
       this.#list.replaceChildren()

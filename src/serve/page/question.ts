@@ -20,6 +20,7 @@ export class Question {
   #answer: PredictReply | undefined
   #asking = new AbortController()
   #timer = 0
+  #opened = 0
 
   constructor(api: Api) {
     this.#api = api
@@ -39,16 +40,27 @@ export class Question {
     })
   }
 
-  /** Opens an image; what was asked is asked of it, too. */
-  async open(id: number): Promise<void> {
-    const image = await this.#api.get<ImageDetails>(`/images/${id}`)
+  /**
+   * Opens an image; what was asked is asked of it, too. Whoever opens another one in the meantime gets that one.
+   * @returns whether the image is the open one
+   */
+  async open(id: number): Promise<boolean> {
+    const turn = ++this.#opened
+    const isOvertaken = (): boolean => turn !== this.#opened
+    const image = await this.#api.get<ImageDetails>(`/images/${id}`).catch((error: unknown) => {
+      if (isOvertaken()) return undefined
+      throw error
+    })
+    if (image === undefined || isOvertaken()) return false
     clearTrouble()
     this.#image = image
     this.#results.hidden = true
-    byId('image-id', HTMLInputElement).value = String(id)
+    const field = byId('image-id', HTMLInputElement)
+    if (document.activeElement !== field) field.value = String(id) // Nobody is typing there.
     this.#listSentences(image)
     await this.#stage.show(image)
-    await this.#ask()
+    if (!isOvertaken()) await this.#ask()
+    return !isOvertaken()
   }
 
   async #ask(): Promise<void> {
