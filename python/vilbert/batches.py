@@ -46,9 +46,7 @@ class PackedBatch:
     features: np.ndarray  # (filled regions, v_feature_size) float32
     locations: np.ndarray  # (filled regions, 5) float32
     targets: np.ndarray  # (all regions,) float32, overlap with the box that is meant
-    places: (
-        np.ndarray | None
-    )  # (filled regions,) int64, where features and locations of images are shared: the row of each
+    places: np.ndarray | None  # (filled regions,) int64, the row of each where those of an image are shared
     text_offsets: np.ndarray  # (B + 1,) int32
     region_offsets: np.ndarray  # (B + 1,) int32
 
@@ -107,7 +105,7 @@ class ExampleTable:
             seen = picked[firsts]  # one example of each image
             first_rows = _offsets(self.region_counts[seen])
             places = _filled(_ranges(first_rows[image_of], self.region_counts[picked]))
-            locations, _ = self._geometry(seen, first_rows)
+            locations = locations[_ranges(offsets[firsts], self.region_counts[seen])]
         return PackedBatch(
             rows=list(rows),
             tokens=_filled(tokens),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -123,16 +123,18 @@ def in_order(rows: Sequence[int], batch_size: int) -> Iterator[Sequence[int]]:
 
 
 def by_length(dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
-    """Batches of similar length, so that little of a batch is padding; longest first, to find out early."""
-    lengths = [(dataset.region_count(row), len(e.token_ids)) for row, e in enumerate(dataset.expressions)]
-    rows = sorted(range(len(dataset)), key=lambda row: lengths[row], reverse=True)
-    return [list(batch) for batch in in_order(rows, batch_size)]
+    """Batches of similar length, so that little of a batch is padding."""
+    return _batches_by(lambda row: -len(dataset.expressions[row].token_ids), dataset, batch_size)
 
 
 def by_image(dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
-    """Batches that keep the expressions of an image together; most regions first, to find out early."""
-    keys = [(-dataset.region_count(row), e.image_id) for row, e in enumerate(dataset.expressions)]
-    rows = sorted(range(len(dataset)), key=lambda row: keys[row])
+    """Batches that keep the expressions of an image together."""
+    return _batches_by(lambda row: dataset.expressions[row].image_id, dataset, batch_size)
+
+
+def _batches_by(key: Callable[[int], int], dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
+    """Most regions first, to find out early whether they fit; where they are as many, by the key."""
+    rows = sorted(range(len(dataset)), key=lambda row: (-dataset.region_count(row), key(row)))
     return [list(batch) for batch in in_order(rows, batch_size)]
 
 

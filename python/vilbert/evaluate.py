@@ -153,6 +153,13 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     return float((np.maximum(x, 0) - x * targets + np.log1p(np.exp(-np.abs(x)))).sum())
 
 
+def cross_entropy_gradient(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The gradient of that sum for the logits: how far their sigmoids are from the targets."""
+    x = logits.astype(np.float64)
+    decay = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, decay) / (1 + decay) - targets
+
+
 def mean_batch_loss(judgements: list[Judgement], batch_size: int) -> float:
     """The published figure: mean over batches in data order of the batch loss.
 

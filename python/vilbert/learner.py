@@ -16,6 +16,7 @@ from vilbert import kernels
 from vilbert.batches import Batch, PackedBatch
 from vilbert.dataset import ReferringDataset, groups_of_similar_length
 from vilbert.errors import ConfigError, MachineError
+from vilbert.evaluate import cross_entropy, cross_entropy_gradient
 from vilbert.model import Vilbert
 from vilbert.optim import FusedOptimizer, Optimizer, OptimizerSettings, StockOptimizer
 from vilbert.packed import LoweredWeights, Pass
@@ -167,14 +168,16 @@ class KernelLearner:
             )
             logits = self._model.region_logits(to_packed_inputs(batch, shared))  # (R,)
             stream = shared.next_stream
-            loss, gradient = _loss(logits.numpy(), batch.targets)
-            total += loss / step_size
+            scores, count = logits.numpy(), len(batch.targets)
+            total += cross_entropy(scores[:count], batch.targets) / step_size
             if not math.isfinite(total):
                 return total
             if at_once is not None and on_change is not None:
                 on_change()
             assert shared.tape is not None, "the pass has gradients"
-            shared.tape.backward(logits, tensor_over((gradient / step_size).astype(np.float32)))
+            gradient = np.zeros(len(scores), np.float32)  # those behind the targets are of no region
+            gradient[:count] = cross_entropy_gradient(scores[:count], batch.targets) / step_size
+            shared.tape.backward(logits, tensor_over(gradient))
         gradients.finish()
         return total
 
@@ -221,14 +224,3 @@ def summed_loss(logits: Tensor, targets: Tensor) -> Tensor:
     add exactly nothing to that.
     """
     return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
-
-
-def _loss(logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
-    """The same sum, and its gradient for the logits; those behind the targets are of no region."""
-    x = logits.astype(np.float64)
-    x[len(targets) :] = 0
-    wanted = np.concatenate([targets, np.full(len(x) - len(targets), 0.5)])
-    decay = np.exp(-np.abs(x))
-    losses = np.maximum(x, 0) - x * wanted + np.log1p(decay)
-    sigmoid = np.where(x >= 0, 1, decay) / (1 + decay)
-    return float(losses[: len(targets)].sum()), sigmoid - wanted

@@ -205,12 +205,7 @@ class FusedOptimizer:
     def take(self, gradients: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Applies whole gradients of parameters before the end of their step, which then leaves these alone."""
         assert self._settings is not None, "a step has begun"
-        taken = []
-        for parameter, gradient in gradients:
-            name = self._names[parameter.name]
-            assert name not in self._taken, f"{name} was changed in this step already"
-            self._taken.add(name)
-            taken.append(self._tensor(name, parameter, gradient))
+        taken = [self._tensor(self._change(each), each, gradient) for each, gradient in gradients]
         kernels.adam_step(taken, self._settings)
 
     def take_rows(self, table: Tensor, rows: np.ndarray, gradients: np.ndarray) -> None:
@@ -219,9 +214,7 @@ class FusedOptimizer:
         Rows that never had one stay as they are, unless they decay: no step would change them, nor their moments.
         """
         assert self._settings is not None, "a step has begun"
-        name = self._names[table.name]
-        assert name not in self._taken, f"{name} was changed in this step already"
-        self._taken.add(name)
+        name = self._change(table)
         if name not in self._moving:
             self._moving[name] = _rows_with_moments(*self._moments[name])
         moving, width = self._moving[name], table.shape[1]
@@ -232,6 +225,13 @@ class FusedOptimizer:
         gradients = np.ascontiguousarray(gradients)
         addresses[np.searchsorted(changed, rows)] = gradients.ctypes.data + np.arange(len(rows)) * (4 * width)
         kernels.adam_step_of_rows(self._tensor(name, table, None), width, changed, addresses, self._settings)
+
+    def _change(self, parameter: Tensor) -> str:
+        """The name of a parameter, which changes only this once in the step."""
+        name = self._names[parameter.name]
+        assert name not in self._taken, f"{name} was changed in this step already"
+        self._taken.add(name)
+        return name
 
     def finish(self) -> None:
         """One step of every parameter that `take` has left, in one call of the kernels."""

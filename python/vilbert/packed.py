@@ -212,19 +212,15 @@ class PackedRows:
         low = kernels.convert(x, shared.dtype)
         out = shared.product(low, dense, paddle.float32)
         how = _norm(norm, shared.dropout(dropout))
-        y, normal, scales = kernels.add_norm(how, out, residual, None if tape is None else shared.dtype)
-        if tape is None or normal is None or scales is None:
+        y, gradients_of = self._add_norm(how, out, residual, shared.dtype)
+        if tape is None:
             return y
 
         def backward(grads: Sequence[Tensor | None]) -> None:
-            g = kernels.add_norm_gradient(
-                how, normal, scales, _only(grads), has_residual=True, grad_dtype=shared.dtype
-            )
+            g = gradients_of(grads)
             tape.add(residual, g.residual)
             tape.add_product(x, g.x, shared.weight(dense))
             tape.learn_linear(dense, low, g.x, g.x_sum)
-            tape.learn(how.gain, g.gain)
-            tape.learn(how.shift, g.shift)
 
         tape.record(backward, (x, residual), (y,), (*_parameters(dense), how.gain, how.shift))
         return y
@@ -256,20 +252,30 @@ class PackedRows:
     def norm(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
         tape = self.shared.tape
         how = _norm(norm, kernels.Dropout(0.0, 0, 0))
-        y, normal, scales = kernels.add_norm(how, x, None, None if tape is None else paddle.float32)
-        if tape is None or normal is None or scales is None:
-            return y
+        y, gradients_of = self._add_norm(how, x, None, paddle.float32)
+        if tape is not None:
+            tape.record(lambda grads: tape.add(x, gradients_of(grads).x), (x,), (y,), (how.gain, how.shift))
+        return y
 
-        def backward(grads: Sequence[Tensor | None]) -> None:
+    def _add_norm(
+        self, how: kernels.Norm, x: Tensor, residual: Tensor | None, kept_dtype: paddle.dtype
+    ) -> tuple[Tensor, Callable[[Sequence[Tensor | None]], kernels.NormGradients]]:
+        """Layer norm of dropout(x) + residual; and what makes its gradients, those of its own parameters learnt."""
+        tape = self.shared.tape
+        y, normal, scales = kernels.add_norm(how, x, residual, None if tape is None else kept_dtype)
+
+        def gradients_of(grads: Sequence[Tensor | None]) -> kernels.NormGradients:
+            assert tape is not None, "only a tape asks"
+            assert normal is not None, "kept for the tape"
+            assert scales is not None, "kept for the tape"
             g = kernels.add_norm_gradient(
-                how, normal, scales, _only(grads), has_residual=False, grad_dtype=paddle.float32
+                how, normal, scales, _only(grads), has_residual=residual is not None, grad_dtype=kept_dtype
             )
-            tape.add(x, g.x)
             tape.learn(how.gain, g.gain)
             tape.learn(how.shift, g.shift)
+            return g
 
-        tape.record(backward, (x,), (y,), (how.gain, how.shift))
-        return y
+        return y, gradients_of
 
     def dropout(self, x: Tensor, dropout: nn.Dropout) -> Tensor:
         tape = self.shared.tape
