@@ -68,8 +68,10 @@ function parse(text: string): unknown {
   }
 }
 
+/**
+ * Says nothing of closing the connection: the server would reset it at once, and a client that still writes would
+ * see the reset instead of this answer. Left open, the adaptor ends it half a second after the answer.
+ */
 function tooLarge(): HttpProblem {
-  return new HttpProblem(413, 'E_LARGE_BODY', `The body is larger than ${maxBodyBytes} bytes.`, {
-    headers: {connection: 'close'},
-  })
+  return new HttpProblem(413, 'E_LARGE_BODY', `The body is larger than ${maxBodyBytes} bytes.`)
 }
