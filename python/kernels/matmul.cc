@@ -124,16 +124,25 @@ MatmulArguments part_of(const MatmulArguments &a, int64_t row, int64_t column) {
   return part;
 }
 
-// An even number of equal parts, for two threads, of at most `limit` numbers and whole vectors.
-int64_t part_size(int64_t count, int64_t limit) {
-  const int64_t parts = (count + limit - 1) / limit;
-  const int64_t size = parts == 1 ? count : (count + parts - 1) / parts;
-  return (size + 15) / 16 * 16;
-}
+int64_t parts_of(int64_t count, int64_t limit) { return (count + limit - 1) / limit; }
+
+// Equal parts of whole vectors.
+int64_t part_size(int64_t count, int64_t parts) { return parts == 1 ? count : (count + parts * 16 - 1) / (parts * 16) * 16; }
+
+// How a product is cut: small enough for a thread's caches, and into an even number of parts, for two threads.
+struct Cut {
+  int64_t height, width;
+
+  explicit Cut(const MatmulArguments &a) {
+    int64_t high = parts_of(a.rows, 256), wide = parts_of(a.columns, a.rows > 256 ? 512 : 256);
+    if (high * wide % 2 == 1) (a.rows >= 32 ? high : wide) += 1;
+    height = part_size(a.rows, high), width = part_size(a.columns, wide);
+  }
+};
 
 void run_in_parts(const MatmulArguments &a, const Product &product) {
-  const int64_t height = part_size(a.rows, 256), width = part_size(a.columns, a.rows > 256 ? 512 : 256);
-  const int64_t high = (a.rows + height - 1) / height, wide = (a.columns + width - 1) / width;
+  const auto [height, width] = Cut(a);
+  const int64_t high = parts_of(a.rows, height), wide = parts_of(a.columns, width);
   const Sizes whole{a.rows, a.inner, a.columns};
 #pragma omp parallel
   {
