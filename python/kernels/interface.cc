@@ -26,7 +26,7 @@ const char *guarded(Work work) {
 
 extern "C" {
 
-int vilbert_interface() { return 1; }
+int vilbert_interface() { return 2; }
 int vilbert_threads() { return omp_get_max_threads(); }
 void vilbert_set_threads(int count) { omp_set_num_threads(count); }
 
@@ -68,5 +68,9 @@ const char *vilbert_column_sums(int64_t rows, int64_t columns, const void *x, in
 const char *vilbert_adam_step(int64_t count, const kernels::AdamTensor *tensors,
                               const kernels::AdamSettings *settings) {
   return guarded([&] { kernels::adam_step(count, tensors, *settings); });
+}
+const char *vilbert_adam_step_of_rows(const kernels::AdamTensor *table, const kernels::AdamRows *rows,
+                                      const kernels::AdamSettings *settings) {
+  return guarded([&] { kernels::adam_step_of_rows(*table, *rows, *settings); });
 }
 }

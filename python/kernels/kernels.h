@@ -92,4 +92,16 @@ struct AdamSettings {
 
 void adam_step(int64_t count, const AdamTensor *tensors, const AdamSettings &);
 
+// The gradient of a table [rows, width] that is zero but for `count` rows: row `places[i]` has gradients [count, width]
+// of i. Rows that are not `moving` [rows] have neither that nor moments, and only decay: the moments are not read.
+struct AdamRows {
+  int64_t width;
+  const uint8_t *moving;
+  int64_t count;
+  const int64_t *places;
+  const float *gradients;
+};
+
+void adam_step_of_rows(const AdamTensor &, const AdamRows &, const AdamSettings &);
+
 }  // namespace kernels

@@ -210,6 +210,10 @@ void adam() {
   kernels::adam_step(2, tensors.data(), {0.9f, 0.999f, 1e-8f, 0.f, 0.1f, 0.001f});
   tensors = {tensor(65537, gradient.data(), low.data())};
   kernels::adam_step(1, tensors.data(), {0.9f, 0.999f, 1e-8f, 0.25f, 0.1f, 0.001f});
+  const uint8_t moving[] = {0, 1, 1};
+  const int64_t places[] = {1};
+  kernels::adam_step_of_rows(tensor(15, nullptr, nullptr), {5, moving, 1, places, gradient.data()},
+                             {0.9f, 0.999f, 1e-8f, 0.f, 0.1f, 0.001f});
   value.expect_numbers("adam_step"), low.expect_numbers("adam_step in bfloat16");
 }
 

@@ -21,6 +21,7 @@ from paddle import Tensor
 
 from vilbert.kernel_library import has_bfloat16 as has_bfloat16
 from vilbert.kernel_library import library
+from vilbert.views import new_empty
 
 FLOAT32, BFLOAT16 = 0, 1
 TYPES = {paddle.float32: FLOAT32, paddle.bfloat16: BFLOAT16}
@@ -124,6 +125,16 @@ class AdamTensor(ctypes.Structure):
     ]
 
 
+class _AdamRows(ctypes.Structure):
+    _fields_ = [
+        ("width", c_int64),
+        ("moving", c_void_p),
+        ("count", c_int64),
+        ("places", c_void_p),
+        ("gradients", c_void_p),
+    ]
+
+
 class AdamSettings(ctypes.Structure):
     """What all tensors of a step share."""
 
@@ -144,6 +155,7 @@ SIGNATURES: dict[str, list[Any]] = {
     "convert": [c_int64, c_void_p, c_int, c_void_p, c_int],
     "column_sums": [c_int64, c_int64, c_void_p, c_int, c_void_p],
     "adam_step": [c_int64, c_void_p, c_void_p],
+    "adam_step_of_rows": [c_void_p, c_void_p, c_void_p],
 }
 
 
@@ -258,14 +270,14 @@ def matmul(
 
 def gelu(x: Tensor) -> Tensor:
     """The exact gelu, element by element."""
-    y = paddle.empty_like(x)
+    y = new_empty(x.shape, x.dtype)
     _call("gelu", x.size, TYPES[x.dtype], x.data_ptr(), y.data_ptr())
     return y
 
 
 def gelu_gradient(x: Tensor, grad_y: Tensor) -> Tensor:
     """The gradient for the `x` of `gelu`."""
-    grad_x = paddle.empty_like(x)
+    grad_x = new_empty(x.shape, x.dtype)
     _call("gelu_gradient", x.size, TYPES[x.dtype], x.data_ptr(), grad_y.data_ptr(), grad_x.data_ptr())
     return grad_x
 
@@ -289,8 +301,8 @@ def _attention(a: Attention, query: Tensor, key: Tensor, value: Tensor) -> _Atte
 
 def attention(a: Attention, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     """Context (N, D) of packed queries (N, D) over keys and values (M, D), and what the gradient needs."""
-    context = paddle.empty_like(query)
-    log_sums = paddle.empty([query.shape[0], a.heads], "float32")
+    context = new_empty(query.shape, query.dtype)
+    log_sums = new_empty([query.shape[0], a.heads])
     arguments = _attention(a, query, key, value)
     _call("attention", ctypes.byref(arguments), context.data_ptr(), log_sums.data_ptr())
     return context, log_sums
@@ -300,7 +312,11 @@ def attention_gradient(
     a: Attention, query: Tensor, key: Tensor, value: Tensor, log_sums: Tensor, grad_context: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients for query, key and value."""
-    gradients = paddle.empty_like(query), paddle.empty_like(key), paddle.empty_like(value)
+    gradients = (
+        new_empty(query.shape, query.dtype),
+        new_empty(key.shape, key.dtype),
+        new_empty(value.shape, value.dtype),
+    )
     _call(
         "attention_gradient",
         ctypes.byref(_attention(a, query, key, value)),
@@ -332,9 +348,9 @@ def add_norm(
 
     These two are made where `kept_dtype` says how.
     """
-    y = paddle.empty_like(x)
-    normal = None if kept_dtype is None else paddle.empty(x.shape, kept_dtype)
-    scales = None if kept_dtype is None else paddle.empty([x.shape[0]], "float32")
+    y = new_empty(x.shape, x.dtype)
+    normal = None if kept_dtype is None else new_empty(x.shape, kept_dtype)
+    scales = None if kept_dtype is None else new_empty([x.shape[0]])
     kept_type = FLOAT32 if kept_dtype is None else TYPES[kept_dtype]
     arguments = _norm(n, x.shape, x, residual)
     _call("add_norm", ctypes.byref(arguments), y.data_ptr(), address(normal), kept_type, address(scales))
@@ -357,11 +373,11 @@ def add_norm_gradient(
     """The gradients of `add_norm`."""
     size = [normal.shape[1]]
     to = NormGradients(
-        x=paddle.empty(normal.shape, grad_dtype),
-        residual=paddle.empty(normal.shape, "float32") if has_residual else None,
-        gain=paddle.empty(size, "float32"),
-        shift=paddle.empty(size, "float32"),
-        x_sum=paddle.empty(size, "float32"),
+        x=new_empty(normal.shape, grad_dtype),
+        residual=new_empty(normal.shape) if has_residual else None,
+        gain=new_empty(size),
+        shift=new_empty(size),
+        x_sum=new_empty(size),
     )
     addresses = _NormGradients(
         to.x.data_ptr(),
@@ -385,7 +401,7 @@ def add_norm_gradient(
 
 def dropout(x: Tensor, d: Dropout) -> Tensor:
     """Dropout of (N, D) float32; of a gradient it is the gradient."""
-    y = paddle.empty_like(x)
+    y = new_empty(x.shape, x.dtype)
     _call("dropout", *x.shape, x.data_ptr(), y.data_ptr(), *d)
     return y
 
@@ -394,14 +410,14 @@ def convert(x: Tensor, dtype: paddle.dtype) -> Tensor:
     """The same numbers in another type."""
     if x.dtype == dtype:
         return x
-    y = paddle.empty(x.shape, dtype)
+    y = new_empty(x.shape, dtype)
     _call("convert", x.size, x.data_ptr(), TYPES[x.dtype], y.data_ptr(), TYPES[dtype])
     return y
 
 
 def column_sums(x: Tensor) -> Tensor:
     """Sum over the rows of (N, D); (D,) float32."""
-    sums = paddle.empty([x.shape[1]], "float32")
+    sums = new_empty([x.shape[1]])
     _call("column_sums", *x.shape, x.data_ptr(), TYPES[x.dtype], sums.data_ptr())
     return sums
 
@@ -413,12 +429,18 @@ def adam_step(tensors: Sequence[AdamTensor], settings: AdamSettings) -> None:
 
 
 def adam_step_of_rows(
-    table: AdamTensor, width: int, rows: np.ndarray, gradients: np.ndarray, settings: AdamSettings
+    table: AdamTensor,
+    moving: np.ndarray,
+    rows: np.ndarray,
+    gradients: np.ndarray,
+    settings: AdamSettings,
 ) -> None:
-    """One AdamW step over rows (N,) of a table of so many columns, with the addresses (N,) of their gradients."""
-    entries: Any = np.zeros(len(rows), np.dtype(AdamTensor))
-    entries["count"], entries["gradient"] = width, gradients
-    for name in ("value", "moment1", "moment2"):
-        entries[name] = getattr(table, name) + rows * (4 * width)
-    entries["learning_rate"], entries["weight_decay"] = table.learning_rate, table.weight_decay
-    _call("adam_step", len(rows), entries.ctypes.data, ctypes.byref(settings))
+    """One AdamW step over a table (P, D) whose gradient is (N, D) in `rows` (N,) and zero elsewhere.
+
+    Rows that are not `moving` (P,) have neither a gradient nor moments and only decay; the table's own `gradient` and
+    `lowered` are not looked at.
+    """
+    places, gradients = np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(gradients)
+    addresses = (array.ctypes.data for array in (places, gradients))
+    own = _AdamRows(gradients.shape[1], moving.ctypes.data, len(places), *addresses)
+    _call("adam_step_of_rows", ctypes.byref(table), ctypes.byref(own), ctypes.byref(settings))

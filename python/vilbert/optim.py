@@ -217,14 +217,9 @@ class FusedOptimizer:
         name = self._change(table)
         if name not in self._moving:
             self._moving[name] = _rows_with_moments(*self._moments[name])
-        moving, width = self._moving[name], table.shape[1]
-        moving[rows] = True
-        changed = np.arange(len(moving)) if self._decays[name] else np.flatnonzero(moving)
-        nothing = np.zeros(width, np.float32)
-        addresses = np.full(len(changed), nothing.ctypes.data)
-        gradients = np.ascontiguousarray(gradients)
-        addresses[np.searchsorted(changed, rows)] = gradients.ctypes.data + np.arange(len(rows)) * (4 * width)
-        kernels.adam_step_of_rows(self._tensor(name, table, None), width, changed, addresses, self._settings)
+        self._moving[name][rows] = True
+        own = self._tensor(name, table, None)
+        kernels.adam_step_of_rows(own, self._moving[name], rows, gradients, self._settings)
 
     def _change(self, parameter: Tensor) -> str:
         """The name of a parameter, which changes only this once in the step."""

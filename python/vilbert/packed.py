@@ -17,7 +17,7 @@ from paddle import Tensor, nn
 from vilbert import kernels
 from vilbert.rows import ACTIVATIONS
 from vilbert.tape import Gradients, Tape
-from vilbert.views import bytes_of_rows, numbers_of
+from vilbert.views import bytes_of_rows, new_empty, numbers_of
 
 
 class LoweredWeights:
@@ -78,7 +78,7 @@ class Pass:
 
     def product(self, x: Tensor, linear: nn.Linear, dtype: paddle.dtype, *, gelu: bool = False) -> Tensor:
         """The layer's output (M, N) in `dtype` for an x (M, K) in the type of the products."""
-        out = paddle.empty([x.shape[0], linear.weight.shape[1]], dtype)
+        out = new_empty([x.shape[0], linear.weight.shape[1]], dtype)
         return kernels.matmul(x, self.weight(linear), out, bias=linear.bias, gelu=gelu)
 
     def dropout(self, layer: nn.Dropout | None) -> kernels.Dropout:
@@ -121,7 +121,7 @@ class PackedRows:
         assert self._positions is not None, "only words have positions"
         places, ids = self._positions, tokens.numpy()
         tables = [numbers_of(each.weight) for each in (words, positions, types)]
-        y = paddle.empty([len(ids), tables[0].shape[1]], "float32")
+        y = new_empty([len(ids), tables[0].shape[1]])
         numbers_of(y)[:] = tables[0][ids] + (tables[1][places] + tables[2][0])
         tape = self.shared.tape
         if tape is None:
@@ -338,7 +338,7 @@ class SharedRows(PackedRows):
         return PackedRows(self.shared, self.starts)
 
     def _spread(self, x: Tensor) -> Tensor:
-        y = paddle.empty([len(self._places), x.shape[1]], x.dtype)
+        y = new_empty([len(self._places), x.shape[1]], x.dtype)
         np.take(bytes_of_rows(x), self._places, axis=0, out=bytes_of_rows(y), mode="clip")
         return y
 

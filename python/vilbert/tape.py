@@ -16,7 +16,7 @@ import paddle
 from paddle import Tensor, nn
 
 from vilbert import kernels
-from vilbert.views import numbers_of, tensor_over
+from vilbert.views import new_empty, numbers_of, tensor_over
 
 
 class Gradients(Protocol):
@@ -48,7 +48,7 @@ class SummedGradients:
     def product(self, weight: Tensor, x: Tensor, grad_y: Tensor) -> None:
         """Added in the product itself."""
         is_there = weight.name in self._sums
-        gradient = self._sums[weight.name][1] if is_there else paddle.empty(weight.shape, "float32")
+        gradient = self._sums[weight.name][1] if is_there else new_empty(weight.shape)
         kernels.matmul(x, grad_y, gradient, left_transposed=True, accumulate=is_there)
         self._sums[weight.name] = weight, gradient
 
@@ -106,7 +106,7 @@ class GradientsAtOnce:
         shape = weight.shape
         size = math.prod(shape)
         if size < SMALL:
-            gradient = paddle.empty(shape, "float32")
+            gradient = new_empty(shape)
             self._waiting.append((weight, kernels.matmul(x, grad_y, gradient, left_transposed=True)))
             return
         if self._room.size < size:
@@ -194,7 +194,7 @@ class Tape:
         if not self.wants(x):
             return
         is_there = id(x) in self._found
-        gradient = self._found[id(x)] if is_there else paddle.empty(x.shape, x.dtype)
+        gradient = self._found[id(x)] if is_there else new_empty(x.shape, x.dtype)
         kernels.matmul(grad_y, weight, gradient, right_transposed=True, accumulate=is_there)
         self._found[id(x)] = gradient
 

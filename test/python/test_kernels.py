@@ -441,6 +441,33 @@ def test_adam_steps_are_paddles() -> None:
         assert_close(value, numbers_of(parameter), 3e-6)
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_adam_step_of_rows_is_that_of_the_whole_table(decay: float) -> None:
+    random = np.random.default_rng(5)
+    value, moment1, moment2, gradient = random.standard_normal((4, 1000, 24)).astype(np.float32)
+    moving = np.zeros(1000, bool)
+    moving[::3] = True
+    rows = np.flatnonzero(moving)[1::2]
+    moment1[~moving], moment2[~moving] = 0, 0
+    gradient[np.delete(np.arange(1000), rows)] = 0
+    settings = kernels.AdamSettings(0.9, 0.999, 1e-8, 0.5, 1 - 0.9**4, 1 - 0.999**4)
+
+    def step(*, of_rows: bool) -> list[Tensor]:
+        new = [each.copy() for each in (value, moment1, np.abs(moment2))]
+        own = [each.ctypes.data for each in (new[0], gradient, *new[1:])]
+        table = kernels.AdamTensor(value.size, *own, None, 1e-2, decay)
+        if of_rows:
+            kernels.adam_step_of_rows(table, moving, rows, gradient[rows], settings)
+        else:
+            kernels.adam_step([table], settings)
+        return [paddle.to_tensor(each) for each in new]
+
+    whole = step(of_rows=False)
+    assert all_bits(on_threads(lambda: step(of_rows=True))) == all_bits(whole)
+    is_changed = (whole[0].numpy() != value).any(axis=1)
+    assert np.array_equal(is_changed, moving | (decay > 0))
+
+
 # The references themselves: what they call a gradient is one.
 
 
