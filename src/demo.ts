@@ -26,7 +26,7 @@ export type DemoOptions = {
 export type DemoTrainingOptions = Omit<DemoOptions, 'images'> & {
   /** @default 'corrected' */
   readonly recipe?: 'seed' | 'corrected'
-  /** @default 'fp32' */
+  /** @default 'auto': what is fastest on this machine */
   readonly precision?: Precision
 }
 
@@ -93,7 +93,7 @@ export async function demoTraining({
   epochs,
   seed,
   recipe = 'corrected',
-  precision = 'fp32',
+  precision = 'auto',
   signal,
 }: DemoTrainingOptions): Promise<TrainOptions> {
   const {model, training} = await loadConfig({

@@ -6,6 +6,7 @@ The library is optional (`vilbert.kernel_library`); without it everything runs o
 from __future__ import annotations
 
 import ctypes
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -271,14 +272,21 @@ def matmul(
 def gelu(x: Tensor) -> Tensor:
     """The exact gelu, element by element."""
     y = new_empty(x.shape, x.dtype)
-    _call("gelu", x.size, TYPES[x.dtype], x.data_ptr(), y.data_ptr())
+    _call("gelu", math.prod(x.shape), TYPES[x.dtype], x.data_ptr(), y.data_ptr())
     return y
 
 
 def gelu_gradient(x: Tensor, grad_y: Tensor) -> Tensor:
     """The gradient for the `x` of `gelu`."""
     grad_x = new_empty(x.shape, x.dtype)
-    _call("gelu_gradient", x.size, TYPES[x.dtype], x.data_ptr(), grad_y.data_ptr(), grad_x.data_ptr())
+    _call(
+        "gelu_gradient",
+        math.prod(x.shape),
+        TYPES[x.dtype],
+        x.data_ptr(),
+        grad_y.data_ptr(),
+        grad_x.data_ptr(),
+    )
     return grad_x
 
 
@@ -411,7 +419,7 @@ def convert(x: Tensor, dtype: paddle.dtype) -> Tensor:
     if x.dtype == dtype:
         return x
     y = new_empty(x.shape, dtype)
-    _call("convert", x.size, x.data_ptr(), TYPES[x.dtype], y.data_ptr(), TYPES[dtype])
+    _call("convert", math.prod(x.shape), x.data_ptr(), TYPES[x.dtype], y.data_ptr(), TYPES[dtype])
     return y
 
 

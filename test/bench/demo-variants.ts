@@ -9,7 +9,10 @@ import {Vilbert} from '../../src/vilbert.js'
 import {python} from '../helpers/python.js'
 
 const comparisons = {
-  recipes: [{recipe: 'seed'}, {recipe: 'corrected'}],
+  recipes: [
+    {recipe: 'seed', precision: 'fp32'},
+    {recipe: 'corrected', precision: 'fp32'},
+  ],
   precisions: [{precision: 'fp32'}, {precision: 'bf16'}],
 } as const
 
