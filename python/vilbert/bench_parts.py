@@ -22,6 +22,7 @@ PARTS = {
     "convert": "conversions and sums",
     "column_sums": "conversions and sums",
     "adam_step": "AdamW",
+    "adam_step_of_rows": "AdamW",
 }
 REST = "everything else"
 RATE_SHAPE = (2048, 1024, 4096)  # rows, inner, columns of the product that the machine's rate is taken from

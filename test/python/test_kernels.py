@@ -12,6 +12,7 @@ import pytest
 from paddle import Tensor
 from vilbert import kernel_reference as reference
 from vilbert import kernels
+from vilbert.bench_parts import PARTS
 from vilbert.kernel_library import has_bfloat16, unfit_because
 
 pytestmark = pytest.mark.skipif(not kernels.are_available(), reason=f"no kernels: {unfit_because()}")
@@ -466,6 +467,10 @@ def test_adam_step_of_rows_is_that_of_the_whole_table(decay: float) -> None:
     assert all_bits(on_threads(lambda: step(of_rows=True))) == all_bits(whole)
     is_changed = (whole[0].numpy() != value).any(axis=1)
     assert np.array_equal(is_changed, moving | (decay > 0))
+
+
+def test_bench_knows_where_the_time_of_every_kernel_belongs() -> None:
+    assert set(PARTS) == set(kernels.SIGNATURES)
 
 
 # The references themselves: what they call a gradient is one.
