@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -17,6 +19,12 @@ def peak_resident_bytes() -> int:
     except OSError:
         unit = 1 if sys.platform == "darwin" else 2**10  # of ru_maxrss in bytes
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def give_back_unused() -> None:
+    """Gives memory that was freed here back to the system, where the C library can: what is asked for next comes from new pages."""
+    with suppress(AttributeError):  # only that of GNU can
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def machine_bytes() -> int:
