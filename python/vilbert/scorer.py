@@ -15,6 +15,7 @@ from vilbert.dataset import ReferringDataset, by_image, by_length
 from vilbert.errors import MachineError
 from vilbert.model import Vilbert
 from vilbert.packed import LoweredWeights, Pass
+from vilbert.precision import Precision
 from vilbert.session import open_model, to_inputs, to_packed_inputs
 
 
@@ -43,13 +44,14 @@ class Scorer(Protocol):
 
 
 class StockScorer:
-    """The model as it is, on Paddle's own operators."""
+    """The model as it is, on Paddle's own operators; on GPUs its products of matrices may be in bf16."""
 
     engine = "stock"
-    precision = "fp32"
 
-    def __init__(self, model: Vilbert) -> None:
+    def __init__(self, model: Vilbert, precision: str = "fp32") -> None:
         self._model = model
+        self._amp = Precision("O1" if precision == "bf16" else None, "bfloat16")
+        self.precision = precision
         self.config = model.config
 
     def batches(self, dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
@@ -62,8 +64,8 @@ class StockScorer:
 
     def score(self, assembled: Batch) -> list[np.ndarray]:
         """Logits of the real regions."""
-        with paddle.no_grad():
-            padded = self._model.region_logits(to_inputs(assembled)).numpy()  # (B, R)
+        with paddle.no_grad(), self._amp.forward():
+            padded = self._model.region_logits(to_inputs(assembled)).astype("float32").numpy()  # (B, R)
         return [logits[:count].copy() for logits, count in zip(padded, assembled.region_counts)]
 
     def logits(self, dataset: ReferringDataset, rows: Sequence[int]) -> list[np.ndarray]:
@@ -113,13 +115,14 @@ def scorer_of(model: Vilbert, precision: str = "fp32") -> Scorer:
 
     Raises a MachineError for a precision that this machine cannot compute in.
     """
-    if precision == "bf16" and not kernels.has_bfloat16():
+    is_on_cpu = paddle.device.get_device() == "cpu"
+    has_bfloat16 = kernels.has_bfloat16() if is_on_cpu else paddle.amp.is_bfloat16_supported()
+    if precision == "bf16" and not has_bfloat16:
         raise MachineError(
-            "bf16 needs a processor with AMX or AVX512-BF16, and the kernels that vilbert-ts setup builds.",
+            "bf16 needs a processor with AMX or AVX512-BF16, and the kernels that vilbert-ts setup builds; or a GPU "
+            "that computes in it.",
             "Use --precision fp32, or auto for the fastest; vilbert-ts doctor says what is missing.",
         )
-    if not kernels.are_available():
-        return StockScorer(model)
     if precision == "auto":
-        precision = "bf16" if kernels.has_bfloat16() else "fp32"
-    return KernelScorer(model, precision)
+        precision = "bf16" if has_bfloat16 else "fp32"
+    return KernelScorer(model, precision) if kernels.are_available() else StockScorer(model, precision)

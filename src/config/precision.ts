@@ -7,7 +7,7 @@ export const precisionSchema = z.enum(['fp32', 'bf16', 'auto'])
 export const scoringFields = z.strictObject({
   precision: precisionSchema
     .default('fp32')
-    .describe('Number format: fp32 is exact, bf16 fast on newer CPUs.'),
+    .describe('Number format: fp32 is exact, bf16 fast on newer CPUs and GPUs.'),
 })
 
 export type Precision = z.output<typeof precisionSchema>

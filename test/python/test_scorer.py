@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 import paddle
 import pytest
@@ -9,7 +11,8 @@ from conftest import Golden
 from vilbert import kernels
 from vilbert.config import ModelConfig
 from vilbert.dataset import open_split
-from vilbert.scorer import KernelScorer
+from vilbert.errors import MachineError
+from vilbert.scorer import KernelScorer, scorer_of
 from vilbert.session import build_model
 
 pytestmark = pytest.mark.skipif(not kernels.are_available(), reason="the kernels are not built")
@@ -33,6 +36,36 @@ def test_expressions_that_share_an_image_score_as_each_does_with_its_own(
     with paddle.no_grad():
         for one, other in zip(scorer.score(shared), scorer.score(alone)):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("wanted", ["bf16", "auto"])
+def test_a_gpu_scores_in_mixed_precision_where_it_can(
+    golden: Golden, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    model = build_model(ModelConfig.from_json(golden.config), None, seed=3)
+    model.eval()
+    dataset = open_split(golden.data, "val", golden.vocabulary)
+    levels = []
+
+    def auto_cast(*, level: str, dtype: str) -> AbstractContextManager[None]:
+        levels.append((level, dtype))
+        return nullcontext()
+
+    monkeypatch.setattr(paddle.amp, "auto_cast", auto_cast)
+    monkeypatch.setattr(paddle.device, "get_device", lambda: "gpu:0")
+    monkeypatch.setattr(paddle.amp, "is_bfloat16_supported", lambda: True)
+    scorer = scorer_of(model, wanted)
+    assert (scorer.engine, scorer.precision) == ("stock", "bf16")
+    assert scorer_of(model, "fp32").precision == "fp32"
+    assert [len(logits) for logits in scorer.logits(dataset, [0, 1])] == [
+        dataset.region_count(0),
+        dataset.region_count(1),
+    ]
+    assert levels == [("O1", "bfloat16")]
+    monkeypatch.setattr(paddle.amp, "is_bfloat16_supported", lambda: False)
+    assert scorer_of(model, "auto").precision == "fp32"
+    with pytest.raises(MachineError, match="bf16 needs"):
+        scorer_of(model, "bf16")
 
 
 def test_batches_keep_the_expressions_of_an_image_together(golden: Golden) -> None:
