@@ -92,8 +92,8 @@ struct AdamSettings {
 
 void adam_step(int64_t count, const AdamTensor *tensors, const AdamSettings &);
 
-// The gradient of a table [rows, width] that is zero but for `count` rows: row `places[i]` has gradients [count, width]
-// of i. Rows that are not `moving` [rows] have neither that nor moments, and only decay: the moments are not read.
+// The gradient of a table [rows, width] that is zero but for `count` rows: that of row `places[i]` is row i of
+// `gradients` [count, width]. Rows that are not `moving` [rows] have neither that nor moments, and only decay.
 struct AdamRows {
   int64_t width;
   const uint8_t *moving;

@@ -124,10 +124,10 @@ MatmulArguments part_of(const MatmulArguments &a, int64_t row, int64_t column) {
   return part;
 }
 
-int64_t parts_of(int64_t count, int64_t limit) { return (count + limit - 1) / limit; }
-
-// Equal parts of whole vectors.
-int64_t part_size(int64_t count, int64_t parts) { return parts == 1 ? count : (count + parts * 16 - 1) / (parts * 16) * 16; }
+// Of equal parts of whole vectors.
+int64_t part_size(int64_t count, int64_t parts) {
+  return parts == 1 ? count : parts_of(count, parts * 16) * 16;
+}
 
 // How a product is cut: small enough for a thread's caches, and into an even number of parts, for two threads.
 struct Cut {

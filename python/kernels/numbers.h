@@ -5,6 +5,9 @@
 
 namespace kernels {
 
+// How many parts of at most `size` something has.
+inline int64_t parts_of(int64_t count, int64_t size) { return (count + size - 1) / size; }
+
 enum class Type : int { float32 = 0, bfloat16 = 1 };
 
 inline bool is_float(int type) { return Type(type) == Type::float32; }

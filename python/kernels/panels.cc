@@ -23,8 +23,6 @@ constexpr int64_t block_rows = 16 * high;          // of the left factor, at tha
 constexpr int64_t fewest_rows = 4 * high;          // fewer do not pay for laying out the right factor
 constexpr int64_t near = 256;                      // numbers between which oneDNN is as fast
 
-int64_t whole(int64_t count, int64_t step) { return (count + step - 1) / step; }
-
 // A factor in place: element (row, column) lies at data[row * row_step + column * column_step].
 Strided left_of(const MatmulArguments &a) {
   const auto *data = (const float *)a.left;
@@ -132,10 +130,10 @@ void multiply_panels(const MatmulArguments &a) {
   static std::mutex lock;
   static std::vector<float> right;
   const std::lock_guard<std::mutex> guard(lock);
-  const int64_t panels = whole(a.columns, broad), blocks = whole(a.rows, block_rows);
+  const int64_t panels = parts_of(a.columns, broad), blocks = parts_of(a.rows, block_rows);
   right.resize(size_t(panels * broad * a.inner));
   // Each block in so many parts that the threads have enough of them to end together.
-  const int64_t parts = std::min(panels, whole(4 * omp_get_max_threads(), blocks));
+  const int64_t parts = std::min(panels, parts_of(4 * omp_get_max_threads(), blocks));
 #pragma omp parallel
   {
     static thread_local std::vector<float> left;

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "numbers.h"
+
 namespace kernels {
 
 // A block of 6 rows by `wide` vectors of sums has to fit into the registers: 24 of 32, or 12 of 16.
@@ -13,7 +15,7 @@ constexpr int64_t lanes = 8, wide = 2;
 #endif
 typedef float Lanes __attribute__((vector_size(lanes * sizeof(float)), aligned(4), may_alias));
 
-inline int64_t padded(int64_t count) { return (count + lanes - 1) / lanes * lanes; }
+inline int64_t padded(int64_t count) { return parts_of(count, lanes) * lanes; }
 
 // A matrix in a thread's own memory: row-major, columns padded with zeros to whole vectors.
 struct Scratch {

@@ -4,16 +4,18 @@
 #include <cstdint>
 #include <memory>
 
+#include "numbers.h"
+
 namespace kernels {
 
 // Rows are cut into blocks by their number alone. Each block has sums of its own, which are added in order at the end.
 class BlockSums {
  public:
   BlockSums(int64_t rows, int64_t kinds, int64_t size)
-      : rows_(rows), kinds_(kinds), size_(size), height_(std::max<int64_t>(16, (rows + 63) / 64)),
+      : rows_(rows), kinds_(kinds), size_(size), height_(std::max<int64_t>(16, parts_of(rows, 64))),
         partial_(new float[size_t(blocks() * kinds * size)]) {}
 
-  int64_t blocks() const { return (rows_ + height_ - 1) / height_; }
+  int64_t blocks() const { return parts_of(rows_, height_); }
   int64_t first_row(int64_t block) const { return std::min(block * height_, rows_); }
 
   // The sums of a block, zeros.
