@@ -16,7 +16,7 @@ from paddle import Tensor, nn
 
 from vilbert import kernels
 from vilbert.rows import ACTIVATIONS
-from vilbert.tape import Gradients, Tape
+from vilbert.tape import Gradients, Tape, node_of
 from vilbert.views import bytes_of_rows, new_empty, numbers_of
 
 
@@ -168,7 +168,8 @@ class PackedRows:
         y = column.squeeze(-1)
         tape = self.shared.tape
         if tape is not None:
-            tape.record(lambda grads: tape.add(column, _only(grads).unsqueeze(-1)), (column,), (y,))
+            source = node_of(column)
+            tape.record(lambda grads: tape.add(source, _only(grads).unsqueeze(-1)), (column,), (y,))
         return y
 
     def _project(self, x: Tensor, linears: Sequence[nn.Linear], dtype: paddle.dtype) -> tuple[Tensor, ...]:
@@ -177,12 +178,13 @@ class PackedRows:
         ys = tuple(shared.product(low, linear, dtype) for linear in linears)
         if tape is None:
             return ys
+        source = node_of(x)
 
         def backward(grads: Sequence[Tensor | None]) -> None:
             for linear, grad in zip(linears, grads):
                 if grad is not None:
                     grad_y = kernels.convert(grad, low.dtype)
-                    tape.add_product(x, grad_y, shared.weight(linear))
+                    tape.add_product(source, grad_y, shared.weight(linear))
                     tape.learn_linear(linear, low, grad_y)
 
         tape.record(backward, (x,), ys, _parameters(*linears))
@@ -200,7 +202,7 @@ class PackedRows:
         def backward(grads: Sequence[Tensor | None]) -> None:
             gradients = kernels.attention_gradient(how, query, key, value, log_sums, _only(grads))
             for x, gradient in zip((query, key, value), gradients):
-                tape.add(x, gradient)
+                tape.add(node_of(x), gradient)
 
         tape.record(backward, (query, key, value), (context,))
         return context
@@ -215,11 +217,12 @@ class PackedRows:
         y, gradients_of = self._add_norm(how, out, residual, shared.dtype)
         if tape is None:
             return y
+        source, residual_source = node_of(x), node_of(residual)
 
         def backward(grads: Sequence[Tensor | None]) -> None:
             g = gradients_of(grads)
-            tape.add(residual, g.residual)
-            tape.add_product(x, g.x, shared.weight(dense))
+            tape.add(residual_source, g.residual)
+            tape.add_product(source, g.x, shared.weight(dense))
             tape.learn_linear(dense, low, g.x, g.x_sum)
 
         tape.record(backward, (x, residual), (y,), (*_parameters(dense), how.gain, how.shift))
@@ -236,6 +239,7 @@ class PackedRows:
         y = kernels.gelu(before) if is_gelu else ACTIVATIONS[activation](before)
         if tape is None:
             return y
+        source = node_of(x)
 
         def backward(grads: Sequence[Tensor | None]) -> None:
             grad = _only(grads)
@@ -243,7 +247,7 @@ class PackedRows:
                 grad_before = kernels.gelu_gradient(before, grad)
             else:
                 grad_before = kernels.convert(_stock_gradient(activation, before, grad), low.dtype)
-            tape.add_product(x, grad_before, shared.weight(dense))
+            tape.add_product(source, grad_before, shared.weight(dense))
             tape.learn_linear(dense, low, grad_before)
 
         tape.record(backward, (x,), (y,), _parameters(dense))
@@ -254,7 +258,10 @@ class PackedRows:
         how = _norm(norm, kernels.Dropout(0.0, 0, 0))
         y, gradients_of = self._add_norm(how, x, None, paddle.float32)
         if tape is not None:
-            tape.record(lambda grads: tape.add(x, gradients_of(grads).x), (x,), (y,), (how.gain, how.shift))
+            source = node_of(x)
+            tape.record(
+                lambda grads: tape.add(source, gradients_of(grads).x), (x,), (y,), (how.gain, how.shift)
+            )
         return y
 
     def _add_norm(
@@ -263,13 +270,14 @@ class PackedRows:
         """Layer norm of dropout(x) + residual; and what makes its gradients, those of its own parameters learnt."""
         tape = self.shared.tape
         y, normal, scales = kernels.add_norm(how, x, residual, None if tape is None else kept_dtype)
+        has_residual = residual is not None
 
         def gradients_of(grads: Sequence[Tensor | None]) -> kernels.NormGradients:
             assert tape is not None, "only a tape asks"
             assert normal is not None, "kept for the tape"
             assert scales is not None, "kept for the tape"
             g = kernels.add_norm_gradient(
-                how, normal, scales, _only(grads), has_residual=residual is not None, grad_dtype=kept_dtype
+                how, normal, scales, _only(grads), has_residual=has_residual, grad_dtype=kept_dtype
             )
             tape.learn(how.gain, g.gain)
             tape.learn(how.shift, g.shift)
@@ -284,7 +292,8 @@ class PackedRows:
             return x
         y = kernels.dropout(x, how)
         if tape is not None:
-            tape.record(lambda grads: tape.add(x, kernels.dropout(_only(grads), how)), (x,), (y,))
+            source = node_of(x)
+            tape.record(lambda grads: tape.add(source, kernels.dropout(_only(grads), how)), (x,), (y,))
         return y
 
     def unshared(self, x: Tensor) -> tuple[Tensor, PackedRows]:
@@ -302,7 +311,7 @@ class PackedRows:
             y = function(*inputs)
 
         def backward(grads: Sequence[Tensor | None]) -> None:
-            part = tape.part()
+            part = Tape(tape.gradients)
             with shared.recording_on(part), shared.once_more_from(stream):
                 again = function(*inputs)
             part.backward(again, _only(grads))

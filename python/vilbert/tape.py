@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import paddle
@@ -140,12 +139,33 @@ def sums_of_rows(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.n
 Backward = Callable[[Sequence["Tensor | None"]], None]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Node:
+    """A tensor whose gradient is of use, without its numbers: what no backward pass reads is free to go before."""
+
+    __slots__ = ("dtype", "gradient", "shape")
+
+    def __init__(self, x: Tensor) -> None:
+        self.shape, self.dtype = x.shape, x.dtype
+        self.gradient: Tensor | None = None
+
+    def take(self) -> Tensor | None:
+        """The gradient, which is not needed here any more."""
+        gradient, self.gradient = self.gradient, None
+        return gradient
+
+
+NODE = "vilbert_node"  # the attribute of a tensor
+
+
+def node_of(x: Tensor) -> Node | None:
+    """The node of a tensor whose gradient is of use."""
+    return vars(x).get(NODE)
+
+
+class Entry(NamedTuple):
     """One operator: takes the gradients of its outputs, gives those of its inputs to the tape."""
 
-    inputs: tuple[Tensor, ...]  # held: a tensor is known by its id
-    outputs: tuple[Tensor, ...]
+    outputs: tuple[Node, ...]
     backward: Backward
 
 
@@ -155,14 +175,6 @@ class Tape:
     def __init__(self, gradients: Gradients) -> None:
         self.gradients = gradients
         self._entries: list[Entry] = []
-        self._wanted: set[int] = set()  # ids of the tensors whose gradients are of use
-        self._found: dict[int, Tensor] = {}  # gradients by the ids of what they are of
-
-    def part(self) -> Tape:
-        """A tape of its own for a part of the network, whose gradients go where those of this one go."""
-        part = Tape(self.gradients)
-        part._wanted, part._found = self._wanted, self._found
-        return part
 
     def record(
         self,
@@ -171,32 +183,30 @@ class Tape:
         outputs: tuple[Tensor, ...],
         parameters: Iterable[Tensor] = (),
     ) -> None:
-        """Notes an operator unless nothing before it learns."""
-        if any(map(self.wants, inputs)) or any(not each.stop_gradient for each in parameters):
-            self._entries.append(Entry(inputs, outputs, backward))
-            self._wanted.update(map(id, outputs))
-
-    def wants(self, x: Tensor) -> bool:
-        """Whether the gradient of a tensor is of use."""
-        return id(x) in self._wanted
-
-    def add(self, x: Tensor, gradient: Tensor | None) -> None:
-        """Adds to the gradient of a tensor; the tape then owns what it is given."""
-        if gradient is None or not self.wants(x):
+        """Notes an operator unless nothing before it learns. What `backward` holds is kept until it has run."""
+        if all(node_of(x) is None for x in inputs) and all(each.stop_gradient for each in parameters):
             return
-        if id(x) in self._found:
-            self._found[id(x)].add_(gradient)
+        nodes = tuple(map(Node, outputs))
+        for y, node in zip(outputs, nodes):
+            vars(y)[NODE] = node
+        self._entries.append(Entry(nodes, backward))
+
+    def add(self, x: Node | None, gradient: Tensor | None) -> None:
+        """Adds to the gradient of a tensor, if that is of use; the tape then owns what it is given."""
+        if gradient is None or x is None:
+            return
+        if x.gradient is None:
+            x.gradient = gradient
         else:
-            self._found[id(x)] = gradient
+            x.gradient.add_(gradient)
 
-    def add_product(self, x: Tensor, grad_y: Tensor, weight: Tensor) -> None:
+    def add_product(self, x: Node | None, grad_y: Tensor, weight: Tensor) -> None:
         """Adds grad_y (M, N) x weight^T (N, K) to the gradient of a tensor (M, K), in the product itself."""
-        if not self.wants(x):
+        if x is None:
             return
-        is_there = id(x) in self._found
-        gradient = self._found[id(x)] if is_there else new_empty(x.shape, x.dtype)
-        kernels.matmul(grad_y, weight, gradient, right_transposed=True, accumulate=is_there)
-        self._found[id(x)] = gradient
+        is_there = x.gradient is not None
+        gradient = new_empty(x.shape, x.dtype) if x.gradient is None else x.gradient
+        x.gradient = kernels.matmul(grad_y, weight, gradient, right_transposed=True, accumulate=is_there)
 
     def learn_linear(
         self, linear: nn.Linear, x: Tensor, grad_y: Tensor, grad_bias: Tensor | None = None
@@ -218,10 +228,9 @@ class Tape:
 
     def backward(self, y: Tensor, gradient: Tensor) -> None:
         """Goes from the gradient of the last output back to all parameters; forgets what was recorded."""
-        self.add(y, gradient)
+        self.add(node_of(y), gradient)
         while self._entries:
-            entry = self._entries.pop()
-            found = [self._found.pop(id(output), None) for output in entry.outputs]
-            self._wanted.difference_update(map(id, entry.outputs))  # ids are used again
+            outputs, backward = self._entries.pop()
+            found = [output.take() for output in outputs]
             if any(each is not None for each in found):
-                entry.backward(found)
+                backward(found)
