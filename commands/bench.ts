@@ -54,6 +54,7 @@ export default class Bench extends BaseCommand<typeof Bench> {
       aliases: ['batch'],
       description: 'Expressions at once. [default: 32 in eval, 16 in train]',
     }),
+    recompute: Flags.boolean({default: false, description: 'Train as by `train --recompute`.'}),
     baseline: Flags.boolean({default: true, allowNo: true, description: 'Measure the published way too.'}),
     'compare-cmd': Flags.string({
       multiple: true,
@@ -78,6 +79,7 @@ export default class Bench extends BaseCommand<typeof Bench> {
       rounds: flags.rounds,
       evalBatchSize: batchSize ?? 32,
       trainBatchSize: batchSize ?? 16,
+      recompute: flags.recompute,
       withBaseline: flags.baseline,
       outside: flags['compare-cmd'] ?? [],
       signal: this.interrupt,

@@ -58,8 +58,8 @@ def bench(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, 
     """Measures the sections that are asked for; yields an event after each round, returns all measurements.
 
     Request: `config`, `weights` (tensor index or None), `vocabulary`, `profiles`, `sections` (of eval, train, data and
-    memory), `rounds`, `evalBatchSize`, `trainBatchSize`, `withBaseline`, and `data` (or None) with `split` to see on
-    real data whether bf16 chooses the same regions.
+    memory), `rounds`, `evalBatchSize`, `trainBatchSize`, `recompute` (whether the steps of train compute activations
+    twice), `withBaseline`, and `data` (or None) with `split` to see on real data whether bf16 chooses the same regions.
     """
     with tempfile.TemporaryDirectory(prefix="vilbert-ts-bench-") as folder:
         run = Bench(request, Path(folder))
@@ -158,18 +158,20 @@ class Bench:
 
     def _training(self, profile: str, precision: str) -> Side:
         size = self._request["trainBatchSize"]
-        request = self._training_request(profile, precision, size)
+        request = self._training_request(profile, precision, size, recompute=self._request["recompute"])
         run = TrainingRun(request)
         self.parameters = sum(int(np.prod(p.shape)) for p in run.model.parameters())
         events = run.train_epoch()
         return Side(
             precision,
-            run.learner.engine,
+            f"{run.learner.engine}, recompute" if self._request["recompute"] else run.learner.engine,
             lambda: size * len(next(events)["steps"]),
             events if run.learner.engine == "kernels" else None,
         )
 
-    def _training_request(self, profile: str, precision: str, batch_size: int) -> dict[str, Any]:
+    def _training_request(
+        self, profile: str, precision: str, batch_size: int, *, recompute: bool
+    ) -> dict[str, Any]:
         training = {
             "outputDir": str(self._folder / f"run-{profile}-{precision}-{batch_size}"),
             "epochs": 1,
@@ -177,6 +179,7 @@ class Bench:
             "lr": 4e-5,
             "headLr": 1e-4,
             "precision": precision,
+            "recompute": recompute,
         }
         return {
             "config": self._request["config"],
@@ -236,8 +239,8 @@ class Bench:
             jobs.insert(0, (profiles[0], BASELINE, MEMORY_BATCH, False))
         baseline: float | None = None
         for done, (profile, side, batch_size, recomputes) in enumerate(jobs, 1):
-            training = self._training_request(profile, "fp32" if side == BASELINE else side, batch_size)
-            training["training"]["recompute"] = recomputes
+            precision = "fp32" if side == BASELINE else side
+            training = self._training_request(profile, precision, batch_size, recompute=recomputes)
             peak = peak_memory_mib({"side": side, "training": training})
             if side == BASELINE:
                 baseline = peak  # it pads to the same size whatever it is given

@@ -22,6 +22,8 @@ export type BenchSettings = {
   readonly evalBatchSize: number
   /** Expressions in a step. */
   readonly trainBatchSize: number
+  /** Whether the steps of `train` compute activations twice instead of keeping them. */
+  readonly recompute: boolean
   /** Whether the published way takes turns with ours. */
   readonly withBaseline: boolean
   /** Commands of the shell that are timed between the rounds. */

@@ -48,6 +48,10 @@ test('bench measures both sides of every section, times an outside command and d
 
   const ours = result.measurements.filter(({section, engine}) => section === 'train' && engine === 'kernels')
   t.is(result.steps.length, ours.length)
+  const again = await runCli([...small, '--only', 'train', '--no-baseline', '--recompute'])
+  const recomputing = resultSchema.parse(jsonOf(again)).measurements
+  t.is(recomputing.length, ours.length)
+  t.true(recomputing.every(({engine}) => engine.endsWith(', recompute')))
   for (const {msPerStep, parts, stepGflops, productGflops} of result.steps) {
     const sum = parts.reduce((total, {ms}) => total + ms, 0)
     t.true(Math.abs(sum - msPerStep) < 1e-6 * msPerStep, `${sum} for ${msPerStep}`)
