@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
-import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +17,7 @@ from paddle import nn
 from vilbert import pdparams
 from vilbert.config import ModelConfig
 from vilbert.errors import CheckpointError
+from vilbert.files import new_file
 from vilbert.model import Vilbert, unused_prefixes
 from vilbert.tensors import TensorFile
 from vilbert.views import numbers_of
@@ -172,60 +170,15 @@ def save_rows(path: str, rows: Iterable[Any]) -> None:
 
 @contextmanager
 def atomic_file(path: str) -> Iterator[IO[bytes]]:
-    """A temporary file beside `path` that takes its name only once it is written and synced."""
+    """`new_file` for what belongs to a run or a model: raises a CheckpointError where it cannot be written."""
     try:
-        yield from _write_beside(Path(path).resolve())
+        with new_file(Path(path).resolve()) as file:
+            yield file
     except OSError as error:
         reason = error.strerror or str(error)
         raise CheckpointError(
             f"{path} cannot be written: {reason}.", "Make room or choose another place."
         ) from error
-
-
-def _write_beside(path: Path) -> Iterator[IO[bytes]]:
-    temporary = path.with_name(f".{path.name[:160]}.{_host()}-{os.getpid()}-{os.urandom(4).hex()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def remove_leftovers(folder: str) -> None:
-    """Removes unfinished files that killed processes of this machine left in a folder, whichever language wrote them."""
-    for path in Path(folder).glob(".*.tmp"):
-        found = re.fullmatch(r"\..*\.([^.]+)-(\d+)-[0-9a-f]{8}\.tmp", path.name)
-        if found and found[1] == _host() and not _is_running(int(found[2])):
-            path.unlink(missing_ok=True)
-
-
-def _host() -> str:
-    """Process ids mean nothing on another machine that shares the folder; `src/files.ts` has the same names."""
-    return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:40] or "host"
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def producer() -> dict[str, str]:

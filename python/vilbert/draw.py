@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
 from vilbert.errors import DataError
+from vilbert.files import new_file, remove_leftovers
 
 Colour = tuple[int, int, int]
 
@@ -241,23 +240,14 @@ def font_for(text: str, size: int) -> Any:
 
 
 def write_picture(picture: Image.Image, output: Path) -> None:
-    """Writes the picture under a temporary name beside the output, then renames it."""
+    """Writes the picture; under its name there is the old one until the new one is whole."""
     is_jpeg = output.suffix.lower() in (".jpg", ".jpeg")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{output.name}.", suffix=".tmp", dir=output.parent)
+        remove_leftovers(output.parent)
+        with new_file(output) as file:
+            picture.save(file, "JPEG" if is_jpeg else "PNG", **({"quality": 92} if is_jpeg else {}))
     except OSError as error:
         raise DataError(
-            f"Cannot write {output}: {error.strerror}.", "Pass a path you may write to."
+            f"Cannot write {output}: {error.strerror or error}.", "Pass a path you may write to."
         ) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            picture.save(file, "JPEG" if is_jpeg else "PNG", **({"quality": 92} if is_jpeg else {}))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(output)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from vilbert.checkpoint import atomic_file, remove_leftovers, save_json, save_pdparams, sync_folder
+from vilbert.checkpoint import atomic_file, save_json, save_pdparams
 from vilbert.errors import CheckpointError, ConfigError
 from vilbert.event_files import EventFiles
+from vilbert.files import remove_leftovers, sync_folder
 from vilbert.safetensors_file import write_safetensors
 from vilbert.tensors import TensorFile, open_safetensors
 
@@ -60,7 +61,7 @@ class RunFolder:
         self._is_ours = is_ours
         if not is_ours:
             return
-        remove_leftovers(path)
+        remove_leftovers(self.path)
         for unfinished in self._states.glob(".*"):
             shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -14,7 +14,6 @@ import os
 import pickle
 import random
 import shutil
-import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from PIL import Image
 
 from vilbert.cancellation import stops_at_events
 from vilbert.errors import ConfigError
+from vilbert.files import remove_leftovers, temporary_path
 from vilbert.region_features import region_features
 from vilbert.synth_phrases import describe_object
 from vilbert.synth_proposals import propose_boxes
@@ -179,7 +179,9 @@ def staging_folder(output: Path) -> Iterator[Path]:
     """Gives a hidden folder beside the output that never outlives the work, also when that is cancelled."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.", suffix=".tmp", dir=output.parent))
+        remove_leftovers(output.parent)
+        staging = temporary_path(output)
+        staging.mkdir()
     except OSError as error:
         raise ConfigError(
             f"Cannot write beside {output}: {error.strerror}.",
@@ -193,7 +195,6 @@ def staging_folder(output: Path) -> Iterator[Path]:
 
 def publish(staging: Path, wanted: Request) -> None:
     """Puts the finished folder in place; an earlier world stays until the new one is whole."""
-    staging.chmod(0o755)
     output = wanted.output
     check_output(wanted)
     if output.exists() and any(output.iterdir()):

@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
 import pickle
 import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -354,3 +358,18 @@ def kin(scene: Scene, item: SceneObject) -> int:
 def each_phrase(phrases: dict[int, list[str]]) -> list[int]:
     """The shape meant, once for each phrase."""
     return [index for index, texts in phrases.items() for _ in texts]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_world(tmp_path: Path) -> None:
+    code = "import sys; from vilbert.synth import synthesize; list(synthesize(dict(output=sys.argv[1], images=400, seed=1)))"
+    path = Path(__file__).parents[2] / "python"
+    environment = {**os.environ, "PYTHONPATH": str(path)}
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "killed")], env=environment) as process:
+        while not [each for each in tmp_path.glob(".killed.*/**/*") if each.is_file()]:
+            assert process.poll() is None, "the process ended before it wrote anything"
+            time.sleep(0.01)
+        run(tmp_path / "beside", images=4)
+        assert list(tmp_path.glob(".killed.*")), "what another process is at work on stays"
+        process.kill()
+    run(tmp_path / "whole", images=4)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["beside", "whole"]
