@@ -251,6 +251,8 @@ function nodeFlags({count, rank, master}: Nodes): string[] {
 function environment(count: number): NodeJS.ProcessEnv {
   const given: NodeJS.ProcessEnv = {...process.env, ...kernelEnvironment()}
   delete given['NODE_CHANNEL_FD']
+  // The launcher would take them over our flags.
+  for (const name of Object.keys(given)) if (name.startsWith('PADDLE_')) delete given[name]
   const threads = Math.max(1, Math.floor(computeThreads() / count))
   return {
     ...given,
