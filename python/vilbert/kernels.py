@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import c_char_p, c_float, c_int, c_int64, c_uint32, c_uint64, c_void_p
+from ctypes import c_char_p
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, Union
@@ -20,6 +20,16 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
+from vilbert.kernel_arguments import (
+    SIGNATURES,
+    AdamRows,
+    AttentionArguments,
+    MatmulArguments,
+    NormArguments,
+    NormGradientArguments,
+)
+from vilbert.kernel_arguments import AdamSettings as AdamSettings
+from vilbert.kernel_arguments import AdamTensor as AdamTensor
 from vilbert.kernel_library import has_bfloat16 as has_bfloat16
 from vilbert.kernel_library import library
 from vilbert.views import new_empty
@@ -45,119 +55,6 @@ class Attention(NamedTuple):
     key_starts: np.ndarray
     heads: int
     dropout: Dropout
-
-
-class _Matmul(ctypes.Structure):
-    _fields_ = [
-        ("rows", c_int64),
-        ("inner", c_int64),
-        ("columns", c_int64),
-        ("left", c_void_p),
-        ("left_type", c_int),
-        ("left_transposed", c_int),
-        ("right", c_void_p),
-        ("right_type", c_int),
-        ("right_transposed", c_int),
-        ("bias", c_void_p),
-        ("out", c_void_p),
-        ("out_type", c_int),
-        ("gelu", c_int),
-        ("accumulate", c_int),
-    ]
-
-
-class _Attention(ctypes.Structure):
-    _fields_ = [
-        ("sequences", c_int64),
-        ("heads", c_int64),
-        ("size", c_int64),
-        ("query_starts", c_void_p),
-        ("key_starts", c_void_p),
-        ("query_rows", c_int64),
-        ("key_rows", c_int64),
-        ("type", c_int),
-        ("query", c_void_p),
-        ("key", c_void_p),
-        ("value", c_void_p),
-        ("dropout", c_float),
-        ("seed", c_uint64),
-        ("stream", c_uint32),
-    ]
-
-
-class _Norm(ctypes.Structure):
-    _fields_ = [
-        ("rows", c_int64),
-        ("size", c_int64),
-        ("x", c_void_p),
-        ("residual", c_void_p),
-        ("gain", c_void_p),
-        ("shift", c_void_p),
-        ("epsilon", c_float),
-        ("dropout", c_float),
-        ("seed", c_uint64),
-        ("stream", c_uint32),
-    ]
-
-
-class _NormGradients(ctypes.Structure):
-    _fields_ = [
-        ("grad_x", c_void_p),
-        ("grad_type", c_int),
-        ("grad_residual", c_void_p),
-        ("grad_gain", c_void_p),
-        ("grad_shift", c_void_p),
-        ("grad_x_sum", c_void_p),
-    ]
-
-
-class AdamTensor(ctypes.Structure):
-    """One tensor of an optimizer's step, by addresses."""
-
-    _fields_ = [
-        ("count", c_int64),
-        ("value", c_void_p),
-        ("gradient", c_void_p),
-        ("moment1", c_void_p),
-        ("moment2", c_void_p),
-        ("lowered", c_void_p),
-        ("learning_rate", c_float),
-        ("weight_decay", c_float),
-    ]
-
-
-class _AdamRows(ctypes.Structure):
-    _fields_ = [
-        ("width", c_int64),
-        ("moving", c_void_p),
-        ("count", c_int64),
-        ("places", c_void_p),
-        ("gradients", c_void_p),
-    ]
-
-
-class AdamSettings(ctypes.Structure):
-    """What all tensors of a step share."""
-
-    _fields_ = [
-        (name, c_float) for name in ("beta1", "beta2", "epsilon", "clip", "correction1", "correction2")
-    ]
-
-
-SIGNATURES: dict[str, list[Any]] = {
-    "matmul": [c_void_p],
-    "gelu": [c_int64, c_int, c_void_p, c_void_p],
-    "gelu_gradient": [c_int64, c_int, c_void_p, c_void_p, c_void_p],
-    "attention": [c_void_p, c_void_p, c_void_p],
-    "attention_gradient": [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p],
-    "add_norm": [c_void_p, c_void_p, c_void_p, c_int, c_void_p],
-    "add_norm_gradient": [c_void_p, c_void_p, c_int, c_void_p, c_void_p, c_void_p],
-    "dropout": [c_int64, c_int64, c_void_p, c_void_p, c_float, c_uint64, c_uint32],
-    "convert": [c_int64, c_void_p, c_int, c_void_p, c_int],
-    "column_sums": [c_int64, c_int64, c_void_p, c_int, c_void_p],
-    "adam_step": [c_int64, c_void_p, c_void_p],
-    "adam_step_of_rows": [c_void_p, c_void_p, c_void_p],
-}
 
 
 def are_available() -> bool:
@@ -249,7 +146,7 @@ def matmul(
     """`out` (M, N) = left (M, K) x right (K, N), plus a bias (N), then gelu; or added to what `out` holds."""
     rows, columns = out.shape
     inner = left.shape[0 if left_transposed else 1]
-    arguments = _Matmul(
+    arguments = MatmulArguments(
         rows,
         inner,
         columns,
@@ -290,8 +187,8 @@ def gelu_gradient(x: Tensor, grad_y: Tensor) -> Tensor:
     return grad_x
 
 
-def _attention(a: Attention, query: Tensor, key: Tensor, value: Tensor) -> _Attention:
-    return _Attention(
+def _attention(a: Attention, query: Tensor, key: Tensor, value: Tensor) -> AttentionArguments:
+    return AttentionArguments(
         len(a.query_starts) - 1,
         a.heads,
         query.shape[1],
@@ -344,9 +241,9 @@ class Norm(NamedTuple):
     dropout: Dropout
 
 
-def _norm(n: Norm, shape: Sequence[int], x: Tensor | None, residual: Tensor | None) -> _Norm:
+def _norm(n: Norm, shape: Sequence[int], x: Tensor | None, residual: Tensor | None) -> NormArguments:
     gain, shift = n.gain.data_ptr(), n.shift.data_ptr()
-    return _Norm(*shape, address(x), address(residual), gain, shift, n.epsilon, *n.dropout)
+    return NormArguments(*shape, address(x), address(residual), gain, shift, n.epsilon, *n.dropout)
 
 
 def add_norm(
@@ -387,7 +284,7 @@ def add_norm_gradient(
         shift=new_empty(size),
         x_sum=new_empty(size),
     )
-    addresses = _NormGradients(
+    addresses = NormGradientArguments(
         to.x.data_ptr(),
         TYPES[grad_dtype],
         address(to.residual),
@@ -450,5 +347,5 @@ def adam_step_of_rows(
     """
     places, gradients = np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(gradients)
     addresses = (array.ctypes.data for array in (places, gradients))
-    own = _AdamRows(gradients.shape[1], moving.ctypes.data, len(places), *addresses)
+    own = AdamRows(gradients.shape[1], moving.ctypes.data, len(places), *addresses)
     _call("adam_step_of_rows", ctypes.byref(table), ctypes.byref(own), ctypes.byref(settings))

@@ -249,10 +249,10 @@ function nodeFlags({count, rank, master}: Nodes): string[] {
 
 /** The processes share the machine's cores. */
 function environment(count: number): NodeJS.ProcessEnv {
-  const given: NodeJS.ProcessEnv = {...process.env, ...kernelEnvironment()}
+  // Those of a surrounding launcher: ours would take them over its flags.
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith('PADDLE_'))
+  const given: NodeJS.ProcessEnv = {...Object.fromEntries(own), ...kernelEnvironment()}
   delete given['NODE_CHANNEL_FD']
-  // The launcher would take them over our flags.
-  for (const name of Object.keys(given)) if (name.startsWith('PADDLE_')) delete given[name]
   const threads = Math.max(1, Math.floor(computeThreads() / count))
   return {
     ...given,
