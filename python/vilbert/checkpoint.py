@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -182,8 +183,22 @@ def atomic_file(path: str) -> Iterator[IO[bytes]]:
         ) from error
 
 
+@contextmanager
+def staging_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its name only once it is filled; raises an OSError."""
+    staging = _temporary(path)
+    staging.mkdir()
+    try:
+        yield staging
+        staging.replace(path)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+
+
 def _write_beside(path: Path) -> Iterator[IO[bytes]]:
-    temporary = path.with_name(f".{path.name[:160]}.{_host()}-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    temporary = _temporary(path)
     try:
         with temporary.open("xb") as file:
             yield file
@@ -196,12 +211,20 @@ def _write_beside(path: Path) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
+def _temporary(path: Path) -> Path:
+    """A name that says whose it is and cannot meet that of another process."""
+    return path.with_name(f".{path.name[:160]}.{_host()}-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+
+
 def remove_leftovers(folder: str) -> None:
-    """Removes unfinished files that killed processes of this machine left in a folder, whichever language wrote them."""
+    """Removes unfinished files and folders that killed processes of this machine left in a folder, whichever language wrote them."""
     for path in Path(folder).glob(".*.tmp"):
         found = re.fullmatch(r"\..*\.([^.]+)-(\d+)-[0-9a-f]{8}\.tmp", path.name)
         if found and found[1] == _host() and not _is_running(int(found[2])):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _host() -> str:
