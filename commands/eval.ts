@@ -131,8 +131,17 @@ export default class Eval extends BaseCommand<typeof Eval> {
 
   /** Shows the figures and holds them against the accuracy that was asked for. */
   #judge(result: EvaluateResult): EvaluateResult {
-    const {accuracy, correct, total, split, ablate, excluded, engineNote, secondsTotal, expressionsPerSecond} =
-      result
+    const {
+      accuracy,
+      correct,
+      total,
+      split,
+      ablate,
+      excluded,
+      engineNote,
+      secondsTotal,
+      expressionsPerSecond,
+    } = result
     if (engineNote !== null) this.note(engineNote)
     if (excluded !== null) this.#tellExcluded(excluded)
     const what = ablate === null ? split : `${split} without its ${ablate}`

@@ -6,12 +6,7 @@ import type {Engine, Precision} from '../config/precision.js'
 import {prepareSource, type DataSource} from '../data/data-source.js'
 import {ConfigError, DataError, VilbertError} from '../errors.js'
 import {predictBatchReplySchema, predictReplySchema} from '../model/events.js'
-import {
-  chooseEngine,
-  enginesFolder,
-  type ChosenEngine,
-  type OnExportProgress,
-} from '../model/engine.js'
+import {chooseEngine, enginesFolder, type ChosenEngine, type OnExportProgress} from '../model/engine.js'
 import {resolveModel, type ModelSource, type ResolvedModel} from '../model/model-source.js'
 import {vocabularyPath} from '../model/vocabulary.js'
 import {DatasetImages} from './dataset-images.js'
