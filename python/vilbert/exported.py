@@ -14,6 +14,7 @@ import math
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from vilbert.carried import unused_parameters
 from vilbert.checkpoint import content_sample, remove_leftovers, staging_folder, sync_folder
 from vilbert.config import ModelConfig
 from vilbert.errors import CheckpointError
+from vilbert.kernel_library import processor_has_bfloat16
 from vilbert.model import Vilbert, padded_inputs, unused_prefixes
 from vilbert.own_process import own_process
 from vilbert.session import build_model
@@ -46,6 +48,11 @@ def unfit_because() -> str | None:
     if not paddle.inference.Config().mkldnn_enabled():
         return "this Paddle has no oneDNN"
     return None
+
+
+def status() -> dict[str, Any]:
+    """What `doctor` shows of it."""
+    return {"unfitBecause": unfit_because(), "hasBfloat16": processor_has_bfloat16()}
 
 
 def engine_folder(engines: str, config: dict[str, Any], weights: dict[str, Any]) -> Path:
@@ -100,10 +107,7 @@ def make_engine(folder: Path, config: dict[str, Any], weights: dict[str, Any] | 
                 raise CheckpointError(answer["message"], answer["next"])
             yield _step(done)
         if process.wait() != 0:
-            raise CheckpointError(
-                f"The process that exports the graph of the model ended with {process.returncode}.",
-                "Use --engine stock, or run it again with --verbose to see Python's output.",
-            )
+            raise _cannot_export(f"its process ended with {process.returncode}")
 
 
 def _step(done: int) -> dict[str, Any]:
@@ -154,6 +158,13 @@ def _cannot_write(folder: Path, reason: str) -> CheckpointError:
     return CheckpointError(
         f"The exported engine cannot be written to {folder}: {reason}.",
         "Pass --cache-dir with a folder that can be written and has space, or --engine stock.",
+    )
+
+
+def _cannot_export(reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"The graph of the model cannot be exported: {reason}.",
+        "Use --engine stock; with --verbose you see Python's output.",
     )
 
 
@@ -215,7 +226,10 @@ def main() -> None:
     try:
         for _ in export(Path(job["folder"]), job["config"], job["weights"]):
             answers.write("null\n")
-    except CheckpointError as error:
+    except Exception as error:  # noqa: BLE001 (Paddle raises what it likes)
+        traceback.print_exc()
+        if not isinstance(error, CheckpointError):
+            error = _cannot_export(" ".join(f"{type(error).__name__}: {error}".split())[:300])
         answers.write(json.dumps({"message": str(error), "next": error.next}) + "\n")
 
 
