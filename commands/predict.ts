@@ -107,7 +107,17 @@ export default class Predict extends BaseCommand<typeof Predict> {
   }
 
   async #load(vilbert: Vilbert): Promise<LoadedModel> {
-    const {config: file, set, regions, images, engine, precision, ...flags} = this.flags
+    const {
+      config: file,
+      set,
+      regions,
+      images,
+      engine,
+      precision,
+      input,
+      phrase: phrases = [],
+      ...flags
+    } = this.flags
     const {model, data} = await loadConfig({file, set, flags})
     const {dataRoot} = data
     const preparing = prepareBar(this.progressBar.bind(this))
@@ -120,6 +130,7 @@ export default class Predict extends BaseCommand<typeof Predict> {
         images,
         engine,
         precision,
+        questions: input === undefined ? phrases.length : undefined,
         onExportProgress: (event) => {
           preparing.stop()
           exporting.update(event)

@@ -129,7 +129,7 @@ export class Vilbert implements AsyncDisposable {
    * @throws as {@link Vilbert.load}; DataError for an image without regions; BridgeError
    */
   async predict({image, phrases, topK, ...options}: PredictOptions): Promise<Prediction<number>[]> {
-    const model = await this.load(options)
+    const model = await this.load({...options, questions: phrases.length})
     return await model.predictPhrases({image, phrases, topK, signal: options.signal})
   }
 

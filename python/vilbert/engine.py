@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -12,31 +13,34 @@ from vilbert import exported, kernel_library, kernels
 from vilbert.errors import CheckpointError, MachineError
 from vilbert.parallel import processes
 
-# Seconds, from the full model (275.6 M numbers) and the golden one (0.9 M) on two cores without AVX-512: an export with
-# its process takes 4 s and 6 s more for 218 M numbers written; an expression of 8 words and 20 regions, the cheapest
-# there is, takes 80 ms less than on Paddle's own operators.
-EXPORT_SECONDS, EXPORT_SECONDS_A_NUMBER = 4.0, 4e-8
+# Seconds beside Paddle's own operators, from the full model (218 M numbers in its graph) and the golden one (0.6 M) on
+# two cores without AVX-512. To check and load an engine and to lay out its weights takes 3 s more than to build the
+# model, to export it first 15 s; an expression of 8 words and 20 regions then takes at least 65 ms less.
+LOAD_SECONDS, LOAD_SECONDS_A_NUMBER = 0.5, 1.2e-8
+EXPORT_SECONDS, EXPORT_SECONDS_A_NUMBER = 4.0, 5e-8
 SAVED_SECONDS_A_NUMBER = 3e-10  # of each expression
-WORTH = 2.0  # so many times its cost an export has to save, because it takes disk, too
+EXPORT_WORTH = 2.0  # so many times its cost an export has to save, because it takes disk, too
 
 Choice = Generator[dict[str, Any], None, dict[str, Any]]
 
 
 def choose_engine(request: dict[str, Any]) -> Choice:
-    """Says what `request` is best computed with, as fields to add to it; yields how far an export is.
+    """Says what answers to `request` are best computed with, as fields to add to it; yields how far an export is.
 
     Request: `config`, `weights` (tensor index), `enginesFolder` where exported engines are kept, and optionally
-    `engine` ("auto", "kernels", "exported" or "stock"), `precision` ("fp32", "bf16" or "auto") and `device`. Raises a
-    MachineError for what this machine cannot do, a CheckpointError where an engine that is needed cannot be written.
+    `engine` ("auto", "kernels", "exported" or "stock"), `precision` ("fp32", "bf16" or "auto") and `questions`, how many
+    there will be; many where it is not said. Raises a MachineError for what this machine cannot do, a CheckpointError
+    where an engine that is needed cannot be written.
     """
-    return (yield from chosen_engine(request, expressions=0))
+    questions = request.get("questions")
+    return (yield from chosen_engine(request, math.inf if questions is None else questions, may_export=False))
 
 
-def chosen_engine(request: dict[str, Any], expressions: int) -> Choice:
-    """The same for so many expressions: where they are many, `auto` exports the graph, too."""
+def chosen_engine(request: dict[str, Any], expressions: float, *, may_export: bool) -> Choice:
+    """The same for so many expressions; where it `may_export`, `auto` does where that pays."""
     wanted, precision = request.get("engine", "auto"), request.get("precision", "fp32")
     if wanted == "auto":
-        return (yield from _fastest(request, precision, expressions))
+        return (yield from _fastest(request, precision, expressions, may_export))
     check_fit(wanted)
     precision = computed_precision(wanted, precision)
     return (yield from _exported(request, precision)) if wanted == "exported" else _choice(wanted, precision)
@@ -95,7 +99,7 @@ def _unfit_because(engine: str) -> str | None:
     return exported.unfit_because() if engine == "exported" else None
 
 
-def _fastest(request: dict[str, Any], precision: str, expressions: int) -> Choice:
+def _fastest(request: dict[str, Any], precision: str, expressions: float, may_export: bool) -> Choice:
     engine = fastest_dynamic()
     is_fit = _unfit_because("exported") is None and processes().count == 1 and request.get("enginesFolder")
     if engine == "kernels" or not is_fit:
@@ -103,10 +107,10 @@ def _fastest(request: dict[str, Any], precision: str, expressions: int) -> Choic
     format = computed_precision("exported", precision)
     if precision == "bf16":  # nothing else has it here
         return (yield from _exported(request, format))
-    folder = _folder(request)
-    if exported.is_whole(folder):
+    numbers, folder = exported.numbers_in_graph(request["config"], request["weights"]), _folder(request)
+    if loading_pays(numbers, expressions) and exported.is_whole(folder):
         return _known(folder, format)
-    if not pays(exported.numbers_in_graph(request["config"], request["weights"]), expressions):
+    if not (may_export and exporting_pays(numbers, expressions)):
         return _choice(engine, "fp32")
     try:
         return (yield from _new(folder, request, format))
@@ -114,10 +118,19 @@ def _fastest(request: dict[str, Any], precision: str, expressions: int) -> Choic
         return _choice(engine, "fp32", note=f"Paddle's own operators compute, which is slower. {error}")
 
 
-def pays(numbers: int, expressions: int) -> bool:
-    """Whether to export a graph of so many numbers for so many expressions saves more time than it takes."""
+def loading_pays(numbers: int, expressions: float) -> bool:
+    """Whether to load an engine of so many numbers for so many expressions saves time."""
+    return _saved_seconds(numbers, expressions) > LOAD_SECONDS + LOAD_SECONDS_A_NUMBER * numbers
+
+
+def exporting_pays(numbers: int, expressions: float) -> bool:
+    """Whether to export it first saves enough time."""
     cost = EXPORT_SECONDS + EXPORT_SECONDS_A_NUMBER * numbers
-    return expressions * SAVED_SECONDS_A_NUMBER * numbers > WORTH * cost
+    return _saved_seconds(numbers, expressions) > EXPORT_WORTH * cost
+
+
+def _saved_seconds(numbers: int, expressions: float) -> float:
+    return expressions * SAVED_SECONDS_A_NUMBER * numbers
 
 
 def _exported(request: dict[str, Any], precision: str) -> Choice:

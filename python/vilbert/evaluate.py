@@ -50,7 +50,7 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
     if request.get("ablate"):
         tokenizer = open_tokenizer(request["vocabulary"])
         dataset = ablated(dataset, request["ablate"], request.get("ablateSeed", 0), tokenizer)
-    chosen = yield from chosen_engine(request, len(dataset))
+    chosen = yield from chosen_engine(request, len(dataset), may_export=True)
     scorer = open_scorer({**request, **chosen})
     check_data_fit(scorer.config, dataset)
     ready = time.perf_counter()

@@ -136,7 +136,8 @@ def export(folder: Path, config: dict[str, Any], weights: dict[str, Any] | None)
                     os.fsync(file.fileno())
             sync_folder(staging)
     except OSError as error:
-        raise _cannot_write(folder.parent, error.strerror or str(error)) from error
+        if not is_whole(folder):  # another process may have been faster
+            raise _cannot_write(folder.parent, error.strerror or str(error)) from error
     yield
 
 

@@ -27,6 +27,8 @@ export type EngineOptions = {
   readonly engine: Engine
   readonly precision: Precision
   readonly enginesFolder: string | null
+  /** How many questions there will be; null: many. An exported graph takes longer to load than a few take to answer. */
+  readonly questions: number | null
   readonly onExportProgress?: OnExportProgress | undefined
   readonly signal?: AbortSignal | undefined
 }

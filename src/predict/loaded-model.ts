@@ -31,6 +31,8 @@ export type LoadOptions = {
   readonly precision?: Precision | undefined
   /** Code that computes. @default 'auto', the fastest one that is there */
   readonly engine?: Engine | undefined
+  /** How many questions there will be, for `auto` to choose by. @default many */
+  readonly questions?: number | undefined
   /** Told how far the export of the model's graph is, where `engine` asks for one that is not there yet. */
   readonly onExportProgress?: OnExportProgress | undefined
   readonly signal?: AbortSignal | undefined
@@ -80,10 +82,11 @@ export class LoadedModel {
    * @throws ConfigError, CheckpointError, DataError, FormatError, EnvironmentError, BridgeError
    */
   static async open(bridge: Bridge, options: LoadOptions): Promise<LoadedModel> {
-    const {model, engine = 'auto', precision = 'fp32', onExportProgress, signal} = options
+    const {model, engine = 'auto', precision = 'fp32', questions = null, onExportProgress, signal} = options
     const source = await regionSource(bridge, options)
     const resolved = await resolveModel(model)
-    const wanted = {engine, precision, enginesFolder: enginesFolder(model), onExportProgress, signal}
+    const folder = enginesFolder(model)
+    const wanted = {engine, precision, questions, enginesFolder: folder, onExportProgress, signal}
     const chosen = await chooseEngine(bridge, resolved, wanted)
     return new LoadedModel(bridge, {...resolved, ...chosen, vocabulary: vocabularyPath()}, source)
   }

@@ -63,8 +63,8 @@ export class ModelHost implements AsyncDisposable {
     const {engine = 'auto', onExportProgress, signal} = options
     try {
       const folder = enginesFolder(options.model)
-      const wanted = {engine, precision: 'fp32', enginesFolder: folder, onExportProgress, signal} as const
-      host.#chosen = await chooseEngine(bridge, model, wanted)
+      const wanted = {engine, precision: 'fp32', questions: null, enginesFolder: folder} as const
+      host.#chosen = await chooseEngine(bridge, model, {...wanted, onExportProgress, signal})
       const request = {image: options.firstImage, phrase: 'it', topK: 1, attention: false, leaveOut: false}
       await host.#ask(request, options.signal)
       return host

@@ -8,6 +8,7 @@ import {z} from 'zod'
 import {Vilbert} from '../../src/vilbert.js'
 import {cliFile, finished, jsonOf, runCli, startCli, type CliResult} from '../helpers/cli.js'
 import {makeWorkplace, type Workplace} from '../helpers/damage.js'
+import {startServer} from '../helpers/server.js'
 import {processesLeft, processMark, python} from '../helpers/python.js'
 
 /** As on a machine without a compiler. */
@@ -15,7 +16,7 @@ const noKernels = {VILBERT_TS_KERNELS: 'off'}
 const figuresSchema = z.object({engine: z.string(), engineNote: z.string().nullable(), accuracy: z.number()})
 const answerSchema = z.object({engine: z.string(), regions: z.array(z.object({index: z.number()}))})
 
-test('an engine is made once, beside the checkpoint, and taken by itself where there are no kernels', async (t) => {
+test('an engine is made once, beside the checkpoint, and taken where there are no kernels and many questions', async (t) => {
   const place = await makeWorkplace(t)
   const made = await evaluated(t, place, ['--engine', 'exported'])
   t.is(made.engine, 'exported')
@@ -23,7 +24,7 @@ test('an engine is made once, beside the checkpoint, and taken by itself where t
   t.deepEqual(others, [])
   const weights = join(enginesOf(place), key, 'graph.pdiparams')
   const {mtimeMs} = await stat(weights)
-  t.deepEqual(await evaluated(t, place, []), made)
+  t.deepEqual(await evaluated(t, place, ['--engine', 'exported']), made)
   t.is((await stat(weights)).mtimeMs, mtimeMs)
 
   const question = ['--image', '1042', '--phrase', 'cat']
@@ -37,7 +38,7 @@ test('an engine is made once, beside the checkpoint, and taken by itself where t
   }
   t.deepEqual(
     answers.map(({engine}) => engine),
-    ['exported', 'exported', 'stock'],
+    ['stock', 'exported', 'stock'],
   )
   const [regions] = answers.map((answer) => answer.regions.map(({index}) => index))
   for (const answer of answers)
@@ -45,6 +46,10 @@ test('an engine is made once, beside the checkpoint, and taken by itself where t
       answer.regions.map(({index}) => index),
       regions,
     )
+  const lines = join(place.folder, 'lines.jsonl')
+  await writeFile(lines, '{"image": 1042, "phrase": "cat"}')
+  const stream = await runCli(['predict', ...flags(place), '--input', lines], {env: noKernels})
+  t.is(answerSchema.parse(jsonOf(stream)).engine, 'exported')
   t.is((await stat(weights)).mtimeMs, mtimeMs)
 })
 
@@ -74,6 +79,22 @@ test('a library user hears of the export, before the expressions', async (t) => 
   t.deepEqual(told, exported)
   t.is((await loaded.predict({image: 1042, phrase: 'cat'})).engine, 'exported')
   t.is((await readdir(join(place.folder, 'cache', 'engines'))).length, 1)
+})
+
+test('serve answers by it, too', async (t) => {
+  const place = await makeWorkplace(t)
+  const server = await startServer([...flags(place), '--engine', 'exported'], noKernels)
+  const question = {image: 1042, phrase: 'cat', topK: 1, attention: true, leaveOut: true}
+  const answer = await fetch(`${server.url}/api/v1/predict`, {
+    method: 'POST',
+    headers: {'content-type': 'application/json'},
+    body: JSON.stringify(question),
+  })
+  t.is(answer.status, 200)
+  const {regions} = z.object({regions: z.array(z.unknown())}).parse(await answer.json())
+  t.is(regions.length, 1)
+  t.is((await readdir(enginesOf(place))).length, 1)
+  t.is(await server.stop(), 130)
 })
 
 test('what cannot be used is refused in a sentence', async (t) => {

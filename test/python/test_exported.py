@@ -206,6 +206,16 @@ def test_a_killed_export_leaves_nothing_that_is_used(golden: Golden, tmp_path: P
     assert exported.is_whole(folder)
 
 
+def test_two_that_export_the_same_at_once_both_have_it(golden: Golden, tmp_path: Path) -> None:
+    folder = tmp_path / "engines" / "key"
+    slow = exported.export(folder, golden.config, golden.weights)
+    next(slow)
+    list(exported.export(folder, golden.config, golden.weights))
+    assert len(list(slow)) == 2
+    assert [path.name for path in folder.parent.iterdir()] == ["key"]
+    assert exported.is_whole(folder)
+
+
 def test_an_export_that_is_left_ends_its_process(golden: Golden, tmp_path: Path) -> None:
     folder = tmp_path / "engines" / "key"
     work = exported.make_engine(folder, golden.config, golden.weights)
@@ -236,8 +246,8 @@ def test_a_folder_that_cannot_be_written_is_told_or_gone_around(
     with pytest.raises(CheckpointError, match=r"cannot be written to .*file.*: Not a directory") as refused:
         run(engine.choose_engine({**request, "engine": "exported"}))
     assert "--cache-dir" in str(refused.value.next)
-    monkeypatch.setattr(engine, "pays", lambda *_: True)
-    _, chosen = run(engine.choose_engine(request))
+    monkeypatch.setattr(engine, "exporting_pays", lambda *_: True)
+    _, chosen = run(engine.chosen_engine(request, 10, may_export=True))
     assert (chosen["engine"], chosen["precision"]) == ("stock", "fp32")
     assert "slower. The exported engine cannot be written" in chosen["engineNote"]
 
@@ -258,19 +268,34 @@ def test_auto_takes_the_kernels_where_they_are(golden: Golden, engines: Path) ->
     assert (chosen["engine"], chosen["engineFolder"]) == ("kernels", None)
 
 
-def test_auto_takes_an_engine_that_is_there_else_the_stock_operators(
+def test_auto_takes_an_engine_that_is_there_and_pays_else_the_stock_operators(
     golden: Golden, engines: Path, tmp_path: Path, no_kernels: None
 ) -> None:
     _, chosen = run(engine.choose_engine(golden.request(enginesFolder=str(engines))))
     assert chosen["engine"] == "exported"
+    _, chosen = run(engine.choose_engine(golden.request(enginesFolder=str(engines), questions=3)))
+    assert chosen["engine"] == "stock"
     _, chosen = run(engine.choose_engine(golden.request(enginesFolder=str(tmp_path))))
     assert (chosen["engine"], list(tmp_path.iterdir())) == ("stock", [])
 
 
-def test_an_export_pays_for_many_expressions_of_a_large_model() -> None:
+def test_an_engine_pays_for_many_expressions_of_a_large_model() -> None:
     full, demo = 218_000_000, 9_000_000
-    assert [engine.pays(full, expressions) for expressions in (0, 100, 1000)] == [False, False, True]
-    assert [engine.pays(demo, expressions) for expressions in (1000, 10_000)] == [False, True]
+    assert [engine.loading_pays(full, expressions) for expressions in (1, 40, 50)] == [False, False, True]
+    assert [engine.loading_pays(demo, expressions) for expressions in (200, 300)] == [False, True]
+    assert [engine.exporting_pays(full, expressions) for expressions in (400, 500)] == [False, True]
+    assert [engine.exporting_pays(demo, expressions) for expressions in (3000, 4000)] == [False, True]
+
+
+def test_eval_exports_by_itself_where_that_pays(
+    golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_kernels: None
+) -> None:
+    request = golden.request(enginesFolder=str(tmp_path), split="val", batchSize=8)
+    events, result = run(evaluate(request))
+    assert (result["engine"], {event["type"] for event in events}) == ("stock", {"progress"})
+    monkeypatch.setattr(engine, "SAVED_SECONDS_A_NUMBER", 1.0)
+    events, result = run(evaluate(request))
+    assert (result["engine"], {event["type"] for event in events}) == ("exported", {"export", "progress"})
 
 
 def test_bf16_needs_no_kernels_where_the_processor_has_it(
