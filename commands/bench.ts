@@ -4,6 +4,7 @@ import {benchProfiles, benchSections, type BenchResult} from '../src/bench/resul
 import {dataFields} from '../src/config/data.js'
 import {configFlags, configSourceFlags} from '../src/config/flags.js'
 import {loadConfig} from '../src/config/load.js'
+import {scoringFields} from '../src/config/precision.js'
 import {writeFileAtomic} from '../src/files.js'
 import {benchedModel, realData} from '../src/model/from-config.js'
 import {benchChart} from '../src/ui/bench-chart.js'
@@ -26,6 +27,7 @@ export default class Bench extends BaseCommand<typeof Bench> {
   static override flags = {
     ...configSourceFlags,
     ...configFlags(dataFields),
+    ...configFlags(scoringFields.pick({engine: true})),
     'from-pretrained': Flags.string({
       aliases: ['from', 'weights'],
       helpValue: 'FILE',
@@ -76,6 +78,7 @@ export default class Bench extends BaseCommand<typeof Bench> {
       split,
       sections: flags.only ?? benchSections,
       profiles: flags.profiles ?? benchProfiles,
+      engine: flags.engine,
       rounds: flags.rounds,
       evalBatchSize: batchSize ?? 32,
       trainBatchSize: batchSize ?? 16,

@@ -8,6 +8,7 @@ import {GateError} from '../src/errors.js'
 import {readIdList} from '../src/data/id-list.js'
 import {ablations, type EvaluateResult} from '../src/model/events.js'
 import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
+import {exportBar} from '../src/ui/export-bar.js'
 import {followRun} from '../src/ui/follow-run.js'
 import {prepareBar} from '../src/ui/prepare-bar.js'
 import {Vilbert} from '../src/vilbert.js'
@@ -90,6 +91,7 @@ export default class Eval extends BaseCommand<typeof Eval> {
       set,
       python,
       split,
+      engine,
       precision,
       results,
       logits,
@@ -112,6 +114,7 @@ export default class Eval extends BaseCommand<typeof Eval> {
       data: {...data, dataRoot: requiredDataRoot(data), onPrepareProgress: preparing.update},
       split,
       batchSize,
+      engine,
       precision,
       results,
       logits,
@@ -122,12 +125,24 @@ export default class Eval extends BaseCommand<typeof Eval> {
       devices,
       signal: this.interrupt,
     })
-    return this.#judge(await followRun(run, preparing, bar))
+    const exporting = exportBar(this.progressBar.bind(this))
+    return this.#judge(await followRun(run, preparing, bar, exporting))
   }
 
   /** Shows the figures and holds them against the accuracy that was asked for. */
   #judge(result: EvaluateResult): EvaluateResult {
-    const {accuracy, correct, total, split, ablate, excluded, secondsTotal, expressionsPerSecond} = result
+    const {
+      accuracy,
+      correct,
+      total,
+      split,
+      ablate,
+      excluded,
+      engineNote,
+      secondsTotal,
+      expressionsPerSecond,
+    } = result
+    if (engineNote !== null) this.note(engineNote)
     if (excluded !== null) this.#tellExcluded(excluded)
     const what = ablate === null ? split : `${split} without its ${ablate}`
     this.log(`${what}: accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total} sentences)`)

@@ -9,6 +9,7 @@ import {answerText, writeLine} from '../src/predict/answer-lines.js'
 import {askInput, askPhrases, type DrawnPrediction} from '../src/predict/ask.js'
 import {drawingFolder} from '../src/predict/draw-answer.js'
 import type {LoadedModel} from '../src/predict/loaded-model.js'
+import {exportBar} from '../src/ui/export-bar.js'
 import {prepareBar} from '../src/ui/prepare-bar.js'
 import {table} from '../src/ui/table.js'
 import {Vilbert} from '../src/vilbert.js'
@@ -106,20 +107,40 @@ export default class Predict extends BaseCommand<typeof Predict> {
   }
 
   async #load(vilbert: Vilbert): Promise<LoadedModel> {
-    const {config: file, set, regions, images, precision, ...flags} = this.flags
+    const {
+      config: file,
+      set,
+      regions,
+      images,
+      engine,
+      precision,
+      input,
+      phrase: phrases = [],
+      ...flags
+    } = this.flags
     const {model, data} = await loadConfig({file, set, flags})
     const {dataRoot} = data
     const preparing = prepareBar(this.progressBar.bind(this))
+    const exporting = exportBar(this.progressBar.bind(this))
     return await vilbert
       .load({
         model: modelSource(model, flags['from-pretrained'], data),
         data: dataRoot === null ? undefined : {...data, dataRoot, onPrepareProgress: preparing.update},
         regions,
         images,
+        engine,
         precision,
+        questions: input === undefined ? phrases.length : undefined,
+        onExportProgress: (event) => {
+          preparing.stop()
+          exporting.update(event)
+        },
         signal: this.interrupt,
       })
-      .finally(preparing.stop)
+      .finally(() => {
+        preparing.stop()
+        exporting.stop()
+      })
   }
 
   async #answerLines(input: string, options: Parameters<typeof askInput>[1]): Promise<void> {

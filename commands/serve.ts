@@ -4,9 +4,11 @@ import {BaseCommand} from '../src/base-command.js'
 import {configFlags, configSourceFlags} from '../src/config/flags.js'
 import {dataFields} from '../src/config/data.js'
 import {loadConfig} from '../src/config/load.js'
+import {scoringFields} from '../src/config/precision.js'
 import {modelSource, requiredDataRoot} from '../src/model/from-config.js'
 import {serve, type RunningServer} from '../src/serve/serve.js'
 import {errorText} from '../src/ui/error-report.js'
+import {exportBar} from '../src/ui/export-bar.js'
 import {prepareBar} from '../src/ui/prepare-bar.js'
 
 export default class Serve extends BaseCommand<typeof Serve> {
@@ -22,6 +24,7 @@ export default class Serve extends BaseCommand<typeof Serve> {
   static override flags = {
     ...configSourceFlags,
     ...configFlags(dataFields),
+    ...configFlags(scoringFields.pick({engine: true})),
     'from-pretrained': Flags.string({
       aliases: ['from', 'weights'],
       helpValue: 'FILE',
@@ -63,16 +66,25 @@ export default class Serve extends BaseCommand<typeof Serve> {
   }
 
   async run(): Promise<{readonly url: string}> {
-    const {python, verbose} = this.flags
+    const {engine, python, verbose} = this.flags
     const preparing = prepareBar(this.progressBar.bind(this))
+    const exporting = exportBar(this.progressBar.bind(this))
     const server = await serve({
       ...(await this.#asked(preparing.update)),
+      engine,
+      onExportProgress: (event) => {
+        preparing.stop()
+        exporting.update(event)
+      },
       python,
       signal: this.interrupt,
       onProblem: (error) => {
         this.note(errorText(error, {verbose}))
       },
-    }).finally(preparing.stop)
+    }).finally(() => {
+      preparing.stop()
+      exporting.stop()
+    })
     try {
       await this.#untilInterrupted(server)
     } finally {

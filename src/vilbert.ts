@@ -21,6 +21,7 @@ import {
   type TrainResult,
 } from './model/events.js'
 import {explainCrash} from './model/cut-stores.js'
+import {enginesFolder} from './model/engine.js'
 import {resolveModel} from './model/model-source.js'
 import type {
   BenchOptions,
@@ -128,7 +129,7 @@ export class Vilbert implements AsyncDisposable {
    * @throws as {@link Vilbert.load}; DataError for an image without regions; BridgeError
    */
   async predict({image, phrases, topK, ...options}: PredictOptions): Promise<Prediction<number>[]> {
-    const model = await this.load(options)
+    const model = await this.load({...options, questions: phrases.length})
     return await model.predictPhrases({image, phrases, topK, signal: options.signal})
   }
 
@@ -225,7 +226,9 @@ export class Vilbert implements AsyncDisposable {
 
   async *#evaluate(options: EvaluateOptions): AsyncGenerator<EvaluateEvent, EvaluateResult, void> {
     const {model, data, split, batchSize = 32, results, logits = false, signal} = options
-    const {precision = 'fp32', ablate = null, ablateSeed = 0, exclude = null} = options
+    const {engine = 'auto', precision = 'fp32', ablate = null, ablateSeed = 0, exclude = null} = options
+    const places = {nproc: options.nproc ?? 1, devices: options.devices ?? null}
+    if (engine === 'exported' && placesOf(places).count > 1) throw exportedAlone()
     const rowsFile = results === undefined ? null : resultsFile(results)
     const resolved = await resolveModel(model)
     const prepared = await prepareSource(data, {annotated: split === 'train', signal})
@@ -236,6 +239,8 @@ export class Vilbert implements AsyncDisposable {
       vocabulary: vocabularyPath(),
       split,
       batchSize,
+      engine,
+      enginesFolder: enginesFolder(model),
       precision,
       resultsFile: rowsFile,
       includeLogits: logits,
@@ -243,7 +248,6 @@ export class Vilbert implements AsyncDisposable {
       ablateSeed,
       exclude,
     }
-    const places = {nproc: options.nproc ?? 1, devices: options.devices ?? null}
     return yield* this.#work('vilbert.evaluate:evaluate', request, places, {
       event: evaluateEventSchema,
       result: evaluateResultSchema,
@@ -300,6 +304,12 @@ async function trainingRequest({model, data, training, signal}: PlanOptions, out
   const prepared = await prepareSource(data, {annotated: true, signal})
   requireSplit(prepared, 'train')
   return {...resolved, data: prepared, vocabulary: vocabularyPath(), training: {...training, outputDir}}
+}
+
+function exportedAlone(): ConfigError {
+  return new ConfigError('The exported engine computes in one process.', {
+    next: 'Leave --engine out, or --nproc and --devices.',
+  })
 }
 
 function requiredOutputDir({outputDir}: TrainingConfig): string {

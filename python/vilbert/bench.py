@@ -6,12 +6,9 @@ import gc
 import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +23,13 @@ from vilbert.bench_parts import step_parts
 from vilbert.checkpoint import producer
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset, in_order, open_regions, open_split
-from vilbert.errors import MachineError
+from vilbert.engine import precisions_of
+from vilbert.errors import ConfigError
 from vilbert.evaluate import MIN_OVERLAP
+from vilbert.exported import make_engine
+from vilbert.exported_scorer import ExportedScorer
 from vilbert.model import Vilbert
+from vilbert.own_process import own_process
 from vilbert.scorer import Scorer, scorer_of
 from vilbert.session import build_model, check_data_fit
 from vilbert.train import TrainingRun
@@ -58,9 +59,13 @@ def bench(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, 
     """Measures the sections that are asked for; yields an event after each round, returns all measurements.
 
     Request: `config`, `weights` (tensor index or None), `vocabulary`, `profiles`, `sections` (of eval, train, data and
-    memory), `rounds`, `evalBatchSize`, `trainBatchSize`, `recompute` (whether the steps of train compute activations
-    twice), `withBaseline`, and `data` (or None) with `split` to see on real data whether bf16 chooses the same regions.
+    memory), `engine` (of eval), `rounds`, `evalBatchSize`, `trainBatchSize`, `recompute` (whether the steps of train
+    compute activations twice), `withBaseline`, and `data` (or None) with `split` to see on real data whether bf16
+    chooses the same regions.
     """
+    if request.get("engine") == "exported" and "train" in request["sections"]:
+        # Its threads and those of the kernels wait for work by spinning: in one process each takes twice as long.
+        raise ConfigError("The exported engine is measured without training.", "Add --only eval.")
     with tempfile.TemporaryDirectory(prefix="vilbert-ts-bench-") as folder:
         run = Bench(request, Path(folder))
         yield from run.measure()
@@ -102,7 +107,7 @@ class Bench:
         model = build_model(self._config, weights, seed=0)
         model.eval()
         self.parameters = sum(int(np.prod(p.shape)) for p in model.parameters())
-        scorers = list(_scorers(model))
+        scorers = yield from self._scorers(model)
         for profile in self._request["profiles"]:
             size = self._request["evalBatchSize"]
             dataset = open_split(self._made(profile), "val", self._request["vocabulary"], 4 * size)
@@ -122,6 +127,17 @@ class Bench:
             )
             check_data_fit(self._config, dataset)
             self._compare(split, dataset, scorers)
+
+    def _scorers(self, model: Vilbert) -> Generator[dict[str, Any], None, list[Scorer]]:
+        """One for each precision that this machine has, fp32 first."""
+        engine = self._request.get("engine", "auto")
+        precisions = precisions_of(engine)
+        if engine != "exported":
+            return [scorer_of(model, precision, engine) for precision in precisions]
+        folder = self._folder / "engine"
+        for event in make_engine(folder, self._request["config"], self._request["weights"]):
+            yield {**event, "type": "round", "what": "export"}
+        return [ExportedScorer(folder, self._config, precision) for precision in precisions]
 
     def _compare(self, what: str, dataset: ReferringDataset, scorers: list[Scorer]) -> None:
         """Whether bf16 chooses what fp32 chooses."""
@@ -307,15 +323,6 @@ def _store(data: dict[str, Any]) -> Any:
     return open_regions(data["detectedFile"], data["detectedSource"])
 
 
-def _scorers(model: Vilbert) -> Iterator[Scorer]:
-    """One for each precision that this machine has, fp32 first."""
-    for precision in ("fp32", "bf16"):
-        try:
-            yield scorer_of(model, precision)
-        except MachineError:
-            continue
-
-
 def _scoring(scorer: Scorer, dataset: ReferringDataset, batch_size: int) -> Side:
     """Two batches of similar length, as an evaluation forms them."""
     rows = range(2 * batch_size)
@@ -371,22 +378,9 @@ def _processor() -> str:
 
 def peak_memory_mib(job: dict[str, Any]) -> float:
     """Peak resident memory of `job` in a process of its own."""
-    root = str(Path(__file__).parents[1])
-    with _own_process([sys.executable, "-m", "vilbert.bench_memory"], root) as process:
-        answer, _ = process.communicate(json.dumps(job))
-    if process.returncode != 0:
-        raise RuntimeError(f"The process whose memory is measured ended with {process.returncode}.")
+    with own_process("vilbert.bench_memory", job) as process:
+        assert process.stdout is not None, "it is piped"
+        answer = process.stdout.read()
+        if process.wait() != 0:
+            raise RuntimeError(f"The process whose memory is measured ended with {process.returncode}.")
     return json.loads(answer)["peakMiB"]
-
-
-@contextmanager
-def _own_process(command: list[str], root: str) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "PYTHONPATH": root}
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()

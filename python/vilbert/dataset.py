@@ -132,6 +132,16 @@ def by_image(dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
     return _batches_by(lambda row: dataset.expressions[row].image_id, dataset, batch_size)
 
 
+def by_shape(dataset: ReferringDataset, batch_size: int, multiple: int) -> list[list[int]]:
+    """Batches of similar length whose sizes are rounded up to multiples, so that batches of one shape follow each other."""
+
+    def shape(row: int) -> tuple[int, int]:
+        return -(-dataset.region_count(row) // multiple), len(dataset.expressions[row].token_ids)
+
+    rows = sorted(range(len(dataset)), key=shape, reverse=True)
+    return [list(batch) for batch in in_order(rows, batch_size)]
+
+
 def _batches_by(key: Callable[[int], int], dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
     """Most regions first, to find out early whether they fit; where they are as many, by the key."""
     rows = sorted(range(len(dataset)), key=lambda row: (-dataset.region_count(row), key(row)))

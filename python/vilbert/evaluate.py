@@ -16,6 +16,7 @@ from vilbert.ahead import ahead
 from vilbert.batches import MAX_REGIONS
 from vilbert.checkpoint import save_rows
 from vilbert.dataset import ReferringDataset, ids_in_data, open_split, open_tokenizer
+from vilbert.engine import chosen_engine
 from vilbert.errors import DataError
 from vilbert.parallel import ALONE, Processes, processes
 from vilbert.scorer import Scorer, open_scorer
@@ -38,8 +39,8 @@ class Judgement:
 def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, Any]]:
     """Evaluates `weights` on `split` of `data`; yields progress, returns the figures.
 
-    Request: `config`, `weights` (tensor index), `data`, `vocabulary`, `split`, `batchSize`, and optionally
-    `precision`, `resultsFile` with `includeLogits`, `exclude` ({"by": "sent" or "ref", "ids"}), and `ablate` with
+    Request: that of `vilbert.engine:choose_engine`, `data`, `vocabulary`, `split`, `batchSize`, and optionally
+    `resultsFile` with `includeLogits`, `exclude` ({"by": "sent" or "ref", "ids"}), and `ablate` with
     `ablateSeed` to see what the model relies on.
     """
     started = time.perf_counter()
@@ -49,7 +50,8 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
     if request.get("ablate"):
         tokenizer = open_tokenizer(request["vocabulary"])
         dataset = ablated(dataset, request["ablate"], request.get("ablateSeed", 0), tokenizer)
-    scorer = open_scorer(request["config"], request["weights"], request.get("precision", "fp32"))
+    chosen = yield from chosen_engine(request, len(dataset), may_export=True)
+    scorer = open_scorer({**request, **chosen})
     check_data_fit(scorer.config, dataset)
     ready = time.perf_counter()
     judgements = yield from judge(scorer, dataset, request["batchSize"], processes())
@@ -66,6 +68,7 @@ def evaluate(request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[st
         "split": request["split"],
         "precision": scorer.precision,
         "engine": scorer.engine,
+        "engineNote": chosen["engineNote"],
         "ablate": request.get("ablate"),
         "excluded": excluded,
         "meanBatchLoss": mean_batch_loss(judgements, request["batchSize"]),

@@ -26,14 +26,15 @@ def explain(request: dict[str, Any]) -> dict[str, Any]:
     """Ranks the regions of an image for one phrase and, where asked, says what each word does.
 
     Request: `config`, `weights` (tensor index), `detectedFile` and the `detectedSource` it is of, `vocabulary`, `imageId`,
-    `phrase`, `topK`, `attention`, `leaveOut`. The scores are those of `vilbert.predict:predict`, to the bit.
+    `phrase`, `topK`, `attention`, `leaveOut`, and optionally what `vilbert.engine:choose_engine` says of it. The scores
+    are those of `vilbert.predict:predict`, to the bit.
     """
     phrase: str = request["phrase"]
     if not phrase.strip():
         raise ConfigError("The phrase is empty.", "Say in words which object is meant, such as 'man in red'.")
     store = open_regions(request["detectedFile"], request["detectedSource"])
     regions = store[request["imageId"]]
-    scorer = open_scorer(request["config"], request["weights"])
+    scorer = open_scorer(request)
     question = asked(store, {**request, "phrases": [phrase]})
     check_data_fit(scorer.config, question)
     words = phrase.split()

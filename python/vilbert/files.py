@@ -28,6 +28,20 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """The same for a folder: what is in it when it takes its name has been synced by who wrote it."""
+    temporary = temporary_path(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+
+
 def temporary_path(path: Path) -> Path:
     """A hidden name beside `path` that says whose it is and that no other process takes; as in `src/files.ts`."""
     return path.with_name(f".{path.name[:160]}.{_host()}-{os.getpid()}-{os.urandom(4).hex()}.tmp")

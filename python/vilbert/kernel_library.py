@@ -53,7 +53,12 @@ def status() -> dict[str, Any]:
 
 def has_bfloat16() -> bool:
     """Whether this processor multiplies bfloat16 in hardware, and the library is there to use it."""
-    return library() is not None and not processor_flags().isdisjoint({"amx_bf16", "avx512_bf16"})
+    return library() is not None and processor_has_bfloat16()
+
+
+def processor_has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware."""
+    return not processor_flags().isdisjoint({"amx_bf16", "avx512_bf16"})
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
     """Ranks the regions of an image of the data set for each of `phrases`.
 
     Request: `config`, `weights` (tensor index), `detectedFile` and the `detectedSource` it is of, `vocabulary`, `imageId`,
-    `phrases`, `topK`, and optionally `precision`.
+    `phrases`, `topK`, and optionally what `vilbert.engine:choose_engine` says of it.
     """
     for phrase in request["phrases"]:
         if not phrase.strip():
@@ -29,7 +29,7 @@ def predict(request: dict[str, Any]) -> dict[str, Any]:
             )
     store = open_regions(request["detectedFile"], request["detectedSource"])
     regions = store[request["imageId"]]
-    scorer = open_scorer(request["config"], request["weights"], request.get("precision", "fp32"))
+    scorer = open_scorer(request)
     questions = asked(store, request)
     check_data_fit(scorer.config, questions)
     # One by one: an answer does not depend on what else is asked.
@@ -54,7 +54,7 @@ def predict_batch(request: dict[str, Any]) -> dict[str, Any]:
     faster, and may change the last digits of a score.
     """
     store = open_regions(request["detectedFile"], request["detectedSource"])
-    scorer = open_scorer(request["config"], request["weights"], request.get("precision", "fp32"))
+    scorer = open_scorer(request)
     queries = request["queries"]
     pairs = [(query["imageId"], query["phrase"]) for query in queries]
     questions = _questions(store, request["vocabulary"], pairs)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import paddle
 
-from vilbert import kernels
 from vilbert.batches import Batch, PackedBatch
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset, by_image, by_length
-from vilbert.errors import MachineError
+from vilbert.engine import computed_precision, fastest_dynamic
+from vilbert.exported_scorer import ExportedScorer
 from vilbert.model import Vilbert
 from vilbert.packed import LoweredWeights, Pass
 from vilbert.precision import Precision
@@ -105,24 +106,23 @@ class KernelScorer:
         return self.score(self.assemble(dataset, rows))
 
 
-def open_scorer(config: dict[str, Any], weights: dict[str, Any], precision: str = "fp32") -> Scorer:
-    """The fastest scorer of a file's weights, see `scorer_of`."""
-    return scorer_of(open_model(config, weights), precision)
+def open_scorer(request: dict[str, Any]) -> Scorer:
+    """The scorer of a request's `config` and `weights`, by the `engine` that `vilbert.engine` chose for it.
+
+    Where nothing was chosen it is the fastest one that needs no export, in the request's `precision`.
+    """
+    engine, precision = request.get("engine", "auto"), request.get("precision", "fp32")
+    if engine == "exported":
+        config = ModelConfig.from_json(request["config"])
+        return ExportedScorer(Path(request["engineFolder"]), config, precision)
+    return scorer_of(open_model(request["config"], request["weights"]), precision, engine)
 
 
-def scorer_of(model: Vilbert, precision: str = "fp32") -> Scorer:
-    """The fastest scorer of `precision` on this machine; `auto` takes the fastest precision, too.
+def scorer_of(model: Vilbert, precision: str = "fp32", engine: str = "auto") -> Scorer:
+    """A scorer of a model in memory, on the kernels or the stock operators; `auto` takes what is fastest, of both.
 
     Raises a MachineError for a precision that this machine cannot compute in.
     """
-    is_on_cpu = paddle.device.get_device() == "cpu"
-    has_bfloat16 = kernels.has_bfloat16() if is_on_cpu else paddle.amp.is_bfloat16_supported()
-    if precision == "bf16" and not has_bfloat16:
-        raise MachineError(
-            "bf16 needs a processor with AMX or AVX512-BF16, and the kernels that vilbert-ts setup builds; or a GPU "
-            "that computes in it.",
-            "Use --precision fp32, or auto for the fastest; vilbert-ts doctor says what is missing.",
-        )
-    if precision == "auto":
-        precision = "bf16" if has_bfloat16 else "fp32"
-    return KernelScorer(model, precision) if kernels.are_available() else StockScorer(model, precision)
+    engine = fastest_dynamic() if engine == "auto" else engine
+    precision = computed_precision(engine, precision)
+    return KernelScorer(model, precision) if engine == "kernels" else StockScorer(model, precision)

@@ -1,4 +1,5 @@
 import type {Bridge} from '../bridge/bridge.js'
+import type {Engine} from '../config/precision.js'
 import type {PreparedData} from '../data/prepare.js'
 import type {ResolvedModel} from '../model/model-source.js'
 import {OutsideCommand} from './outside-command.js'
@@ -24,6 +25,8 @@ export type BenchSettings = {
   readonly trainBatchSize: number
   /** Whether the steps of `train` compute activations twice instead of keeping them. */
   readonly recompute: boolean
+  /** Code that computes in eval. @default 'auto', the kernels where they are */
+  readonly engine?: Engine | undefined
   /** Whether the published way takes turns with ours. */
   readonly withBaseline: boolean
   /** Commands of the shell that are timed between the rounds. */

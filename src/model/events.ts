@@ -59,8 +59,12 @@ export const trainResultSchema = z.object({
   files: z.object({metrics: z.string(), last: z.string(), best: z.string().nullable()}),
 })
 
-/** So many of `total` expressions are judged. */
-export const evaluateEventSchema = z.object({type: z.literal('progress'), done: count, total: count})
+/** So many of `total` expressions are judged, or, before the first one, steps of the export of the model's graph done. */
+export const evaluateEventSchema = z.object({
+  type: z.enum(['export', 'progress']),
+  done: count,
+  total: count,
+})
 
 /**
  * What an evaluation can take away, to see what the model relies on. `text`: each image gets a phrase that was said of
@@ -83,6 +87,8 @@ export const evaluateResultSchema = z.object({
     .object({by: z.enum(['sent', 'ref']), expressions: count, unknownIds: z.array(z.int())})
     .nullable(),
   ...computedWith,
+  /** Why a faster engine did not compute, where that was tried. */
+  engineNote: z.string().nullable(),
   /** Mean over batches, in data order, of the batch loss. */
   meanBatchLoss: z.number(),
   secondsTotal: z.number(),
@@ -119,7 +125,7 @@ export type Ablation = (typeof ablations)[number]
 export type TrainEvent = z.infer<typeof trainEventSchema>
 /** How a training ended, and the files that it left. */
 export type TrainResult = z.infer<typeof trainResultSchema>
-/** How many expressions of a split are done. */
+/** How many expressions of a split are done; before them, how far an export of the model's graph is. */
 export type EvaluateEvent = z.infer<typeof evaluateEventSchema>
 /** Accuracy on a split, 0 to 1, and how long it took. */
 export type EvaluateResult = z.infer<typeof evaluateResultSchema>

@@ -1,5 +1,5 @@
 import type {BenchSettings} from '../bench/bench.js'
-import type {Precision} from '../config/precision.js'
+import type {Engine, Precision} from '../config/precision.js'
 import type {TrainingConfig} from '../config/training.js'
 import type {DataSource} from '../data/data-source.js'
 import type {RunDescription} from '../run/run-file.js'
@@ -57,6 +57,8 @@ export type EvaluateOptions = {
   readonly batchSize?: number | undefined
   /** @default 'fp32' */
   readonly precision?: Precision | undefined
+  /** Code that computes. @default 'auto', the fastest one */
+  readonly engine?: Engine | undefined
   /** File for one row per sentence, `[{id, target, IOU}]`. */
   readonly results?: string | undefined
   /** What to take away, to see what the model relies on. */
@@ -97,6 +99,8 @@ export type PredictOptions = {
   readonly topK?: number | undefined
   /** @default 'fp32' */
   readonly precision?: Precision | undefined
+  /** Code that computes. @default 'auto', the fastest one */
+  readonly engine?: Engine | undefined
   readonly signal?: AbortSignal | undefined
 }
 

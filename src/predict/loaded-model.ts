@@ -2,10 +2,11 @@ import {join} from 'node:path'
 import {z} from 'zod'
 import type {Bridge} from '../bridge/bridge.js'
 import {throwIfInterrupted} from '../breathe.js'
-import type {Precision} from '../config/precision.js'
+import type {Engine, Precision} from '../config/precision.js'
 import {prepareSource, type DataSource} from '../data/data-source.js'
 import {ConfigError, DataError, VilbertError} from '../errors.js'
 import {predictBatchReplySchema, predictReplySchema} from '../model/events.js'
+import {chooseEngine, enginesFolder, type ChosenEngine, type OnExportProgress} from '../model/engine.js'
 import {resolveModel, type ModelSource, type ResolvedModel} from '../model/model-source.js'
 import {vocabularyPath} from '../model/vocabulary.js'
 import {DatasetImages} from './dataset-images.js'
@@ -28,6 +29,12 @@ export type LoadOptions = {
   readonly images?: string | undefined
   /** @default 'fp32' */
   readonly precision?: Precision | undefined
+  /** Code that computes. @default 'auto', the fastest one that is there */
+  readonly engine?: Engine | undefined
+  /** How many questions there will be, for `auto` to choose by. @default many */
+  readonly questions?: number | undefined
+  /** Told how far the export of the model's graph is, where `engine` asks for one that is not there yet. */
+  readonly onExportProgress?: OnExportProgress | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -70,15 +77,18 @@ export class LoadedModel {
     this.#source = source
   }
 
-  /** Finds the model and its data. @throws ConfigError, CheckpointError, DataError, FormatError */
+  /**
+   * Finds the model, its data and the code that computes.
+   * @throws ConfigError, CheckpointError, DataError, FormatError, EnvironmentError, BridgeError
+   */
   static async open(bridge: Bridge, options: LoadOptions): Promise<LoadedModel> {
-    const {model, precision = 'fp32'} = options
+    const {model, engine = 'auto', precision = 'fp32', questions = null, onExportProgress, signal} = options
     const source = await regionSource(bridge, options)
-    return new LoadedModel(
-      bridge,
-      {...(await resolveModel(model)), vocabulary: vocabularyPath(), precision},
-      source,
-    )
+    const resolved = await resolveModel(model)
+    const folder = enginesFolder(model)
+    const wanted = {engine, precision, questions, enginesFolder: folder, onExportProgress, signal}
+    const chosen = await chooseEngine(bridge, resolved, wanted)
+    return new LoadedModel(bridge, {...resolved, ...chosen, vocabulary: vocabularyPath()}, source)
   }
 
   /**
@@ -189,7 +199,7 @@ export class LoadedModel {
   }
 }
 
-type ModelRequest = ResolvedModel & {readonly vocabulary: string; readonly precision: Precision}
+type ModelRequest = ResolvedModel & ChosenEngine & {readonly vocabulary: string}
 type PlacedQuery = {readonly query: PredictQuery; readonly imageId: number}
 type Unnumbered = WithoutIndex<BatchAnswer>
 type WithoutIndex<Answer> = Answer extends unknown ? Omit<Answer, 'index'> : never

@@ -107,7 +107,8 @@ async function* vilbertEvaluation(
     logits: true,
     signal,
   })
-  for await (const {done, total} of run) yield {type: 'evaluation', split, done, total}
+  for await (const {type, done, total} of run)
+    if (type === 'progress') yield {type: 'evaluation', split, done, total}
 }
 
 type VilbertEvaluation = Omit<EvaluationOptions, 'runFolder' | 'prepared'> & {

@@ -3,8 +3,10 @@ import {resolve} from 'node:path'
 import {Bridge} from '../bridge/bridge.js'
 import {BridgeCrashError, BridgeSpawnError} from '../bridge/errors.js'
 import {findPython} from '../bridge/python-environment.js'
+import type {Engine} from '../config/precision.js'
 import type {PreparedData} from '../data/prepare.js'
 import {ConfigError} from '../errors.js'
+import {chooseEngine, enginesFolder, type ChosenEngine, type OnExportProgress} from '../model/engine.js'
 import {resolveModel, type ModelSource, type ResolvedModel} from '../model/model-source.js'
 import {BoundedQueue} from './bounded-queue.js'
 import {predictReplySchema, type Health, type PredictReply, type PredictRequest} from './schemas.js'
@@ -15,6 +17,9 @@ export type ModelHostOptions = {
   /** An image to ask about once, so that a model that cannot answer is found before anybody waits for it. */
   readonly firstImage: number
   readonly python?: string | undefined
+  /** Code that computes. @default 'auto', the fastest one that is there */
+  readonly engine?: Engine | undefined
+  readonly onExportProgress?: OnExportProgress | undefined
   /** Requests that may wait. */
   readonly queueLimit: number
   /** How long one answer may take. */
@@ -34,6 +39,7 @@ export class ModelHost implements AsyncDisposable {
   readonly #bridge: Bridge
   readonly #queue: BoundedQueue
   readonly #model: ResolvedModel
+  #chosen: ChosenEngine | undefined
   readonly #options: ModelHostOptions
   #mustForgive = false
 
@@ -54,7 +60,11 @@ export class ModelHost implements AsyncDisposable {
       ...(options.onStderr === undefined ? {} : {onStderr: options.onStderr}),
     })
     const host = new ModelHost(bridge, model, options)
+    const {engine = 'auto', onExportProgress, signal} = options
     try {
+      const folder = enginesFolder(options.model)
+      const wanted = {engine, precision: 'fp32', questions: null, enginesFolder: folder} as const
+      host.#chosen = await chooseEngine(bridge, model, {...wanted, onExportProgress, signal})
       const request = {image: options.firstImage, phrase: 'it', topK: 1, attention: false, leaveOut: false}
       await host.#ask(request, options.signal)
       return host
@@ -97,7 +107,7 @@ export class ModelHost implements AsyncDisposable {
   async #ask({image, ...asked}: PredictRequest, signal?: AbortSignal): Promise<PredictReply> {
     const {detectedFile, detectedSource} = this.#options.data
     const request = {
-      ...{...this.#model, detectedFile, detectedSource, vocabulary: vocabularyPath()},
+      ...{...this.#model, ...this.#chosen, detectedFile, detectedSource, vocabulary: vocabularyPath()},
       ...{imageId: image, ...asked},
     }
     try {

@@ -6,6 +6,8 @@ import {createAdaptorServer} from '@hono/node-server'
 import type {DataSource} from '../data/data-source.js'
 import {prepareData} from '../data/prepare.js'
 import {ConfigError, DataError, EnvironmentError, printable} from '../errors.js'
+import type {Engine} from '../config/precision.js'
+import type {OnExportProgress} from '../model/engine.js'
 import type {ModelSource} from '../model/model-source.js'
 import {packageVersion} from '../package-version.js'
 import {picturesFolder} from '../report/run-split.js'
@@ -27,6 +29,10 @@ export type ServeOptions = {
   readonly allowHosts?: readonly string[] | undefined
   /** The model to ask; without it there are only runs to look at. */
   readonly model?: ModelSource | undefined
+  /** Code that computes. @default 'auto', the fastest one that is there */
+  readonly engine?: Engine | undefined
+  /** Told how far the export of the model's graph is, where `engine` asks for one that is not there yet. */
+  readonly onExportProgress?: OnExportProgress | undefined
   /** Needed with a model. */
   readonly data?: DataSource | undefined
   /** Folder of the image files. @default `images/mscoco/images/train2014` below the data root */
@@ -140,7 +146,7 @@ async function openServed({
       next: 'Pass --data-root DIR.',
     })
   }
-  const {python, onStderr, signal, predictTimeoutMs = 60_000} = options
+  const {engine, onExportProgress, python, onStderr, signal, predictTimeoutMs = 60_000} = options
   const prepared = await prepareData({
     dataRoot: data.dataRoot,
     dataset: data.dataset ?? 'refcoco+',
@@ -154,7 +160,10 @@ async function openServed({
   const firstImage = catalogue.firstId
   if (firstImage === undefined) throw new DataError(`${printable(data.dataRoot, 300)} has no images.`)
   const limits = {queueLimit: queue ?? 256, predictTimeoutMs}
-  const host = await ModelHost.open({model, data: prepared, firstImage, python, onStderr, signal, ...limits})
+  const host = await ModelHost.open({
+    ...{model, data: prepared, firstImage, engine, onExportProgress, python, onStderr, signal},
+    ...limits,
+  })
   return {model: host, images: catalogue, dataset: prepared.dataset, splitBy: prepared.splitBy}
 }
 

@@ -1,6 +1,7 @@
 import {currentVenv, findPython, namedPython, setupAdvice, venvProblem} from '../bridge/python-environment.js'
 import {EnvironmentError} from '../errors.js'
 import {findBasePython} from './base-python.mjs'
+import {exportedCheck} from './exported-check.js'
 import {kernelsCheck} from './kernels-check.js'
 import {compilerChecks, diskCheck, threadsCheck} from './machine-checks.js'
 import {dataCheck} from './data-check.js'
@@ -67,6 +68,7 @@ async function pythonChecks(options: DoctorOptions): Promise<{checks: Check[]; r
     ...packageChecks(report),
     paddleCheck(report),
     ...(report.kernels === null ? [] : [kernelsCheck(report.kernels)]),
+    ...(report.exported === null ? [] : [exportedCheck(report.exported)]),
     curvesCheck(report),
   ]
   return {checks, report}

@@ -22,6 +22,8 @@ const reportSchema = z.object({
   kernels: z
     .object({library: z.string().nullable(), unfitBecause: z.string().nullable(), hasBfloat16: z.boolean()})
     .nullable(),
+  /** What `exported.py` says; null where Paddle does not work. */
+  exported: z.object({unfitBecause: z.string().nullable(), hasBfloat16: z.boolean()}).nullable(),
 })
 
 /** What an interpreter can do for the program. */
@@ -32,7 +34,7 @@ const script = `
 import os, sys
 answer = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
-import importlib.metadata, json, os.path, platform, sysconfig
+import importlib, importlib.metadata, json, os.path, platform, sysconfig
 
 def version(name):
     try:
@@ -49,13 +51,13 @@ def paddle_report():
     except BaseException as error:
         return {"error": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
 
-def kernels_report():
-    sys.path.insert(0, sys.argv[1])
+def status_of(module):
     try:
-        from vilbert import kernel_library
-        return kernel_library.status()
+        return importlib.import_module(module).status()
     except BaseException:
         return None
+
+sys.path.insert(0, sys.argv[1])
 
 json.dump({
     "version": platform.python_version(),
@@ -63,7 +65,8 @@ json.dump({
     "packages": {name: version(name) for name in sys.argv[2:]},
     "hasHeaders": os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")),
     "paddle": paddle_report(),
-    "kernels": kernels_report(),
+    "kernels": status_of("vilbert.kernel_library"),
+    "exported": status_of("vilbert.exported"),
 }, answer)
 answer.close()
 `

@@ -35,8 +35,14 @@ const figuresSchema = z.object({
   expressionsPerSecond: z.number(),
 })
 
-for (const split of ['train', 'val', 'testA', 'testB']) {
-  test(`eval on ${split} gives the figures, regions and logits of the published code`, async (t) => {
+const cases = [
+  ...['train', 'val', 'testA', 'testB'].map((split) => ({split, engine: 'auto'})),
+  ...['train', 'val'].map((split) => ({split, engine: 'exported'})),
+]
+
+for (const {split, engine} of cases) {
+  const by = engine === 'auto' ? '' : ` by the ${engine} engine`
+  test(`eval on ${split}${by} gives the figures, regions and logits of the published code`, async (t) => {
     const all = expectedSchema.parse(JSON.parse(await readFile(join(golden, 'expected/eval.json'), 'utf8')))
     const expected = all[split]
     if (expected === undefined) throw new Error(`no expectation for ${split}`)
@@ -44,11 +50,13 @@ for (const split of ['train', 'val', 'testA', 'testB']) {
     const results = join(dataRoot, 'results.json')
     const outcome = await runCli([
       ...['eval', '--data-root', dataRoot, '--config', join(golden, 'config.json')],
+      ...['--engine', engine, '--cache-dir', join(dataRoot, 'cache')],
       ...['--from-pretrained', join(golden, 'weights.pdparams'), '--split', split],
       ...['--batch-size', `${expected.batch_size}`, '--results', results, '--logits', '--json'],
     ])
     t.is(outcome.exitCode, 0, outcome.stdout + outcome.stderr)
     const figures = figuresSchema.parse(jsonOf(outcome))
+    if (engine !== 'auto') t.is(figures.engine, engine)
     t.is(figures.accuracy, expected.accuracy)
     t.is(figures.total, expected.n)
     t.is(figures.correct, Math.round(expected.accuracy * expected.n))
