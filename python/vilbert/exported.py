@@ -27,7 +27,7 @@ from vilbert.carried import unused_parameters
 from vilbert.checkpoint import content_sample
 from vilbert.config import ModelConfig
 from vilbert.errors import CheckpointError
-from vilbert.files import new_folder, remove_leftovers, sync_folder
+from vilbert.files import new_folder, remove_leftovers
 from vilbert.kernel_library import processor_has_bfloat16
 from vilbert.model import Vilbert, padded_inputs, unused_prefixes
 from vilbert.own_process import own_process
@@ -135,7 +135,6 @@ def export(folder: Path, config: dict[str, Any], weights: dict[str, Any] | None)
             for path in staging.iterdir():
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
-            sync_folder(staging)
     except OSError as error:
         if not is_whole(folder):  # another process may have been faster
             raise _cannot_write(folder.parent, error.strerror or str(error)) from error

@@ -30,11 +30,12 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder: what is in it when it takes its name has been synced by who wrote it."""
+    """A temporary folder beside `path` that takes its name only once it is filled; raises OSErrors."""
     temporary = temporary_path(path)
     temporary.mkdir()
     try:
         yield temporary
+        sync_folder(temporary)
         temporary.replace(path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

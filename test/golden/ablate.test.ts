@@ -2,7 +2,7 @@ import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import test from 'ava'
 import {ablations} from '../../src/model/events.js'
-import {readResultRows} from '../../src/report/result-rows.js'
+import {readResultRows, type ResultRow} from '../../src/report/result-rows.js'
 import {Vilbert} from '../../src/vilbert.js'
 import {jsonOf, runCli} from '../helpers/cli.js'
 import {makeWorkplace, type Workplace} from '../helpers/damage.js'
@@ -43,7 +43,13 @@ test('eval --exclude leaves sentences out, keeps the others as they were and nam
   await writeFile(ids, `# wrong boxes\n${first?.sent_id}\n\n987654\n${second?.sent_id}\r\n`)
   const bySentence = await runCli([...whole, '--exclude', ids])
   t.like(jsonOf(bySentence), {total: 8, excluded: {by: 'sent', expressions: 2, unknownIds: [987654]}})
-  t.deepEqual(await readResultRows(rowsFile), rows.slice(2))
+  const kept = await readResultRows(rowsFile)
+  const withoutLogits = (row: ResultRow) => ({...row, logits: undefined})
+  t.deepEqual(kept.map(withoutLogits), rows.slice(2).map(withoutLogits))
+  // A batch of another size may be summed in another order: on a processor without AVX-512 the last bit differs.
+  for (const [index, row] of rows.slice(2).entries())
+    for (const [region, logit] of row.logits?.entries() ?? [])
+      t.true(Math.abs((kept[index]?.logits?.[region] ?? NaN) - logit) < 1e-6)
 
   await writeFile(ids, `${first?.ref_id}\n`)
   const byRef = await runCli([...evalArgs(place), '--exclude', ids, '--exclude-by', 'ref'])
