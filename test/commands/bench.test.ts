@@ -59,25 +59,6 @@ test('bench measures both sides of every section, times an outside command and d
   }
 })
 
-test('bench measures the exported engine, by itself', async (t) => {
-  const args = [...small, '--engine', 'exported']
-  const outcome = await runCli([...args, '--only', 'eval'], {timeoutMs: 120_000})
-  t.is(outcome.exitCode, 0, outcome.stdout)
-  const {measurements} = resultSchema.parse(jsonOf(outcome))
-  t.deepEqual(
-    measurements
-      .filter(({side}) => side !== 'bf16')
-      .map(({section, side, engine}) => [section, side, engine]),
-    [
-      ['eval', 'fp32', 'exported'],
-      ['eval', 'baseline', 'published'],
-    ],
-  )
-  const refused = await runCli(args)
-  t.is(refused.exitCode, 3)
-  t.like(jsonOf(refused), {error: {message: 'The exported engine is measured without training.'}})
-})
-
 test('bench with a trained model holds real data against it; a command that fails ends in a sentence', async (t) => {
   const weights = [
     '--config',
