@@ -125,7 +125,7 @@ export default class Eval extends BaseCommand<typeof Eval> {
       devices,
       signal: this.interrupt,
     })
-    const exporting = exportBar(this.progressBar.bind(this))
+    const exporting = exportBar(this.progressBar.bind(this), preparing)
     return this.#judge(await followRun(run, preparing, bar, exporting))
   }
 

@@ -121,7 +121,7 @@ export default class Predict extends BaseCommand<typeof Predict> {
     const {model, data} = await loadConfig({file, set, flags})
     const {dataRoot} = data
     const preparing = prepareBar(this.progressBar.bind(this))
-    const exporting = exportBar(this.progressBar.bind(this))
+    const exporting = exportBar(this.progressBar.bind(this), preparing)
     return await vilbert
       .load({
         model: modelSource(model, flags['from-pretrained'], data),
@@ -131,16 +131,10 @@ export default class Predict extends BaseCommand<typeof Predict> {
         engine,
         precision,
         questions: input === undefined ? phrases.length : undefined,
-        onExportProgress: (event) => {
-          preparing.stop()
-          exporting.update(event)
-        },
+        onExportProgress: exporting.update,
         signal: this.interrupt,
       })
-      .finally(() => {
-        preparing.stop()
-        exporting.stop()
-      })
+      .finally(exporting.stop)
   }
 
   async #answerLines(input: string, options: Parameters<typeof askInput>[1]): Promise<void> {

@@ -68,23 +68,17 @@ export default class Serve extends BaseCommand<typeof Serve> {
   async run(): Promise<{readonly url: string}> {
     const {engine, python, verbose} = this.flags
     const preparing = prepareBar(this.progressBar.bind(this))
-    const exporting = exportBar(this.progressBar.bind(this))
+    const exporting = exportBar(this.progressBar.bind(this), preparing)
     const server = await serve({
       ...(await this.#asked(preparing.update)),
       engine,
-      onExportProgress: (event) => {
-        preparing.stop()
-        exporting.update(event)
-      },
+      onExportProgress: exporting.update,
       python,
       signal: this.interrupt,
       onProblem: (error) => {
         this.note(errorText(error, {verbose}))
       },
-    }).finally(() => {
-      preparing.stop()
-      exporting.stop()
-    })
+    }).finally(exporting.stop)
     try {
       await this.#untilInterrupted(server)
     } finally {

@@ -30,6 +30,7 @@ from vilbert.exported import make_engine
 from vilbert.exported_scorer import ExportedScorer
 from vilbert.model import Vilbert
 from vilbert.own_process import own_process
+from vilbert.reproducible import compute_threads
 from vilbert.scorer import Scorer, scorer_of
 from vilbert.session import build_model, check_data_fit
 from vilbert.train import TrainingRun
@@ -361,7 +362,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
+        "threads": compute_threads(),
         "loadAverage": os.getloadavg()[0],
         "device": paddle.device.get_device(),
         "versions": producer(),

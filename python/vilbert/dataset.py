@@ -122,9 +122,9 @@ def in_order(rows: Sequence[int], batch_size: int) -> Iterator[Sequence[int]]:
         yield rows[start : start + batch_size]
 
 
-def by_length(dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
-    """Batches of similar length, so that little of a batch is padding."""
-    return _batches_by(lambda row: -len(dataset.expressions[row].token_ids), dataset, batch_size)
+def by_length(dataset: ReferringDataset, batch_size: int, multiple: int = 1) -> list[list[int]]:
+    """Batches of similar length, so that little of a batch is padding; regions count as padded to a multiple."""
+    return _batches_by(lambda row: -len(dataset.expressions[row].token_ids), dataset, batch_size, multiple)
 
 
 def by_image(dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
@@ -132,19 +132,11 @@ def by_image(dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
     return _batches_by(lambda row: dataset.expressions[row].image_id, dataset, batch_size)
 
 
-def by_shape(dataset: ReferringDataset, batch_size: int, multiple: int) -> list[list[int]]:
-    """Batches of similar length whose sizes are rounded up to multiples, so that batches of one shape follow each other."""
-
-    def shape(row: int) -> tuple[int, int]:
-        return -(-dataset.region_count(row) // multiple), len(dataset.expressions[row].token_ids)
-
-    rows = sorted(range(len(dataset)), key=shape, reverse=True)
-    return [list(batch) for batch in in_order(rows, batch_size)]
-
-
-def _batches_by(key: Callable[[int], int], dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
-    """Most regions first, to find out early whether they fit; where they are as many, by the key."""
-    rows = sorted(range(len(dataset)), key=lambda row: (-dataset.region_count(row), key(row)))
+def _batches_by(
+    key: Callable[[int], int], dataset: ReferringDataset, batch_size: int, multiple: int = 1
+) -> list[list[int]]:
+    """Most regions first, to find out early whether they fit; where they are as many (of `multiple`), by the key."""
+    rows = sorted(range(len(dataset)), key=lambda row: (-dataset.region_count(row) // multiple, key(row)))
     return [list(batch) for batch in in_order(rows, batch_size)]
 
 

@@ -41,12 +41,12 @@ def chosen_engine(request: dict[str, Any], expressions: float, *, may_export: bo
     wanted, precision = request.get("engine", "auto"), request.get("precision", "fp32")
     if wanted == "auto":
         return (yield from _fastest(request, precision, expressions, may_export))
-    check_fit(wanted)
+    _check_fit(wanted)
     precision = computed_precision(wanted, precision)
     return (yield from _exported(request, precision)) if wanted == "exported" else _choice(wanted, precision)
 
 
-def check_fit(engine: str) -> None:
+def _check_fit(engine: str) -> None:
     """Raises a MachineError where an engine cannot be used here."""
     reason = _unfit_because(engine)
     if reason is not None:
@@ -69,8 +69,8 @@ def fastest_dynamic() -> str:
 
 
 def precisions_of(engine: str) -> list[str]:
-    """The number formats that an engine (`auto`: the faster dynamic one) has here. Raises a MachineError as `check_fit`."""
-    check_fit(engine)
+    """The number formats that an engine (`auto`: the faster dynamic one) has here. Raises a MachineError for an engine that cannot be used."""
+    _check_fit(engine)
     engine = fastest_dynamic() if engine == "auto" else engine
     return ["fp32", "bf16"] if computed_precision(engine, "auto") == "bf16" else ["fp32"]
 
@@ -101,8 +101,7 @@ def _unfit_because(engine: str) -> str | None:
 
 def _fastest(request: dict[str, Any], precision: str, expressions: float, may_export: bool) -> Choice:
     engine = fastest_dynamic()
-    is_fit = _unfit_because("exported") is None and processes().count == 1 and request.get("enginesFolder")
-    if engine == "kernels" or not is_fit:
+    if engine == "kernels" or not _may_use_exported(request):
         return _choice(engine, computed_precision(engine, precision))
     format = computed_precision("exported", precision)
     if precision == "bf16":  # nothing else has it here
@@ -116,6 +115,11 @@ def _fastest(request: dict[str, Any], precision: str, expressions: float, may_ex
         return (yield from _new(folder, request, format))
     except CheckpointError as error:
         return _choice(engine, "fp32", note=f"Paddle's own operators compute, which is slower. {error}")
+
+
+def _may_use_exported(request: dict[str, Any]) -> bool:
+    has_folder = request.get("enginesFolder") is not None
+    return has_folder and processes().count == 1 and _unfit_because("exported") is None
 
 
 def loading_pays(numbers: int, expressions: float) -> bool:

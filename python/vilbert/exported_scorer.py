@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,9 +11,10 @@ from paddle import inference
 
 from vilbert.batches import MAX_REGIONS, Batch
 from vilbert.config import ModelConfig
-from vilbert.dataset import ReferringDataset, by_shape
+from vilbert.dataset import ReferringDataset, by_length
 from vilbert.errors import CheckpointError
 from vilbert.exported import GRAPH, WEIGHTS
+from vilbert.reproducible import compute_threads
 
 # Sizes are rounded up to it. Each new shape has oneDNN lay out the weights anew, which takes 0.12 s in the full model.
 MULTIPLE = 4
@@ -32,8 +32,8 @@ class ExportedScorer:
         self.config = config
 
     def batches(self, dataset: ReferringDataset, batch_size: int) -> list[list[int]]:
-        """Those with little padding and few shapes."""
-        return by_shape(dataset, batch_size, MULTIPLE)
+        """Those with little padding, and of one shape in a row."""
+        return by_length(dataset, batch_size, MULTIPLE)
 
     def assemble(self, dataset: ReferringDataset, rows: Sequence[int]) -> Batch:
         """A batch padded to its longest example, and a little more."""
@@ -91,7 +91,7 @@ def inference_config(folder: Path, precision: str) -> inference.Config:
     config.enable_mkldnn()
     # oneDNN keeps a copy of all weights for each shape that it has seen: of the full model 0.8 GB each time.
     config.set_mkldnn_cache_capacity(1)
-    config.set_cpu_math_library_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    config.set_cpu_math_library_num_threads(compute_threads())
     if precision == "bf16":
         config.enable_mkldnn_bfloat16()
     return config

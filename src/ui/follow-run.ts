@@ -1,5 +1,5 @@
 import type {Run} from '../model/run.js'
-import type {exportBar} from './export-bar.js'
+import type {ExportBar} from './export-bar.js'
 import type {PrepareBar} from './prepare-bar.js'
 import type {ProgressBar} from './progress.js'
 
@@ -8,7 +8,7 @@ export async function followRun<Result>(
   run: Run<{readonly type?: string; readonly done: number; readonly total: number}, Result>,
   preparing: PrepareBar,
   bar: ProgressBar,
-  exporting?: ReturnType<typeof exportBar>,
+  exporting?: ExportBar,
 ): Promise<Result> {
   try {
     for await (const {type, done, total} of run) {
