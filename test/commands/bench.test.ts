@@ -3,29 +3,18 @@ import {join} from 'node:path'
 import test from 'ava'
 import {z} from 'zod'
 import {benchReplySchema} from '../../src/bench/result.js'
+import {smallBench} from '../helpers/bench.js'
 import {jsonOf, runCli} from '../helpers/cli.js'
 import {golden, temporaryFolder} from '../helpers/golden.js'
 
 const resultSchema = benchReplySchema.extend({
   outside: z.array(z.object({command: z.string(), runs: z.number(), medianSeconds: z.number()})),
 })
-const small = [
-  'bench',
-  '--set',
-  'model=tiny',
-  '--profiles',
-  'sparse',
-  '--rounds',
-  '2',
-  '--batch-size',
-  '4',
-  '--json',
-]
 
 test('bench measures both sides of every section, times an outside command and draws what it measured', async (t) => {
   const svg = join(await temporaryFolder(t), 'bench.svg')
   const outside = ['--compare-cmd', 'sleep 0.2']
-  const outcome = await runCli([...small, ...outside, '--svg', svg], {timeoutMs: 120_000})
+  const outcome = await runCli([...smallBench, ...outside, '--svg', svg], {timeoutMs: 120_000})
   t.is(outcome.exitCode, 0, outcome.stdout)
   const result = resultSchema.parse(jsonOf(outcome))
   const sides = new Set(result.measurements.map(({section, side}) => `${section} ${side}`))
@@ -48,7 +37,7 @@ test('bench measures both sides of every section, times an outside command and d
 
   const ours = result.measurements.filter(({section, engine}) => section === 'train' && engine === 'kernels')
   t.is(result.steps.length, ours.length)
-  const again = await runCli([...small, '--only', 'train', '--no-baseline', '--recompute'])
+  const again = await runCli([...smallBench, '--only', 'train', '--no-baseline', '--recompute'])
   const recomputing = resultSchema.parse(jsonOf(again)).measurements
   t.is(recomputing.length, ours.length)
   t.true(recomputing.every(({engine}) => engine.endsWith(', recompute')))

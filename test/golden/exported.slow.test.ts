@@ -5,9 +5,11 @@ import {execa} from 'execa'
 import {z} from 'zod'
 import {benchReplySchema} from '../../src/bench/result.js'
 import {Vilbert} from '../../src/vilbert.js'
+import {smallBench} from '../helpers/bench.js'
 import {cliFile, jsonOf, runCli} from '../helpers/cli.js'
 import {makeWorkplace} from '../helpers/damage.js'
 import {enginesOf, evalArgs, evaluated, modelFlags, noKernels} from '../helpers/exported.js'
+import {hasPrlimit} from '../helpers/prlimit.js'
 import {python} from '../helpers/python.js'
 import {startServer} from '../helpers/server.js'
 
@@ -56,12 +58,7 @@ test('serve answers by it, too', async (t) => {
 })
 
 test('files that may not grow end an export in a sentence, and leave nothing', async (t) => {
-  const {failed} = await execa('prlimit', ['--version'], {reject: false})
-  if (failed) {
-    t.log('skipped: there is no prlimit')
-    t.pass()
-    return
-  }
+  if (!(await hasPrlimit(t))) return
   const place = await makeWorkplace(t)
   await evaluated(t, place, ['--engine', 'stock'])
   const command = ['--fsize=1000000', process.execPath, cliFile, ...evalArgs(place, ['--engine', 'exported'])]
@@ -72,20 +69,7 @@ test('files that may not grow end an export in a sentence, and leave nothing', a
 })
 
 test('bench measures the exported engine, by itself', async (t) => {
-  const args = [
-    'bench',
-    '--set',
-    'model=tiny',
-    '--profiles',
-    'sparse',
-    '--rounds',
-    '2',
-    '--batch-size',
-    '4',
-    '--json',
-    '--engine',
-    'exported',
-  ]
+  const args = [...smallBench, '--engine', 'exported']
   const outcome = await runCli([...args, '--only', 'eval'], {timeoutMs: 120_000})
   t.is(outcome.exitCode, 0, outcome.stdout)
   const {measurements} = benchReplySchema.parse(jsonOf(outcome))

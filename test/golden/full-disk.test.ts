@@ -5,14 +5,10 @@ import {execa} from 'execa'
 import {jsonOf} from '../helpers/cli.js'
 import {makeWorkplace} from '../helpers/damage.js'
 import {assertGoesOn, startMidRun} from '../helpers/mid-run.js'
+import {hasPrlimit} from '../helpers/prlimit.js'
 
 test('files that may not grow any more end a run in a sentence, and it can be resumed bit by bit', async (t) => {
-  const {failed} = await execa('prlimit', ['--version'], {reject: false})
-  if (failed) {
-    t.log('skipped: there is no prlimit')
-    t.pass()
-    return
-  }
+  if (!(await hasPrlimit(t))) return
   const place = await makeWorkplace(t)
   const run = await startMidRun(t, place, join(place.folder, 'run'))
   await execa('prlimit', ['--pid', `${run.pythonPid}`, '--fsize=20000'])

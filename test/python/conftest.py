@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,18 @@ class Golden:
         """A request of all of it with `more`."""
         common = {"config": self.config, "weights": self.weights, "data": self.data}
         return {**common, "vocabulary": self.vocabulary, **more}
+
+
+def finish(
+    work: Generator[dict[str, Any], None, dict[str, Any]],
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Goes through a piece of work to its end: its events and its result."""
+    events = []
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as end:
+            return events, end.value
 
 
 @pytest.fixture(scope="session")

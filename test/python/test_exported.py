@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, Golden
+from conftest import Golden, finish
 from vilbert import engine, exported, kernel_library, kernels
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset, open_split
 from vilbert.errors import CheckpointError, MachineError
 from vilbert.evaluate import evaluate
 from vilbert.exported_scorer import ExportedScorer, inference_config
+from vilbert.own_process import own_process
 from vilbert.parallel import Processes
 from vilbert.predict import predict
 from vilbert.scorer import StockScorer
@@ -28,21 +24,11 @@ from vilbert.session import build_model, open_model
 pytestmark = pytest.mark.skipif(exported.unfit_because() is not None, reason="Paddle has no oneDNN here")
 
 
-def run(work: Generator[dict[str, Any], None, dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The events of a piece of work, and its result."""
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as end:
-            return events, end.value
-
-
 @pytest.fixture(scope="session")
 def engines(golden: Golden, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the engine of the golden checkpoint."""
     folder = tmp_path_factory.mktemp("engines")
-    run(engine.choose_engine(golden.request(engine="exported", enginesFolder=str(folder))))
+    finish(engine.choose_engine(golden.request(engine="exported", enginesFolder=str(folder))))
     return folder
 
 
@@ -136,7 +122,7 @@ def test_an_engine_is_made_once_and_the_model_is_not_loaded_then(
 ) -> None:
     request = golden.request(engine="exported", enginesFolder=str(engines), split="val", batchSize=8)
     monkeypatch.setattr("vilbert.scorer.open_model", lambda *_: pytest.fail("the model was loaded"))
-    events, result = run(evaluate(request))
+    events, result = finish(evaluate(request))
     assert [event["type"] for event in events] == ["progress"]
     assert (result["engine"], result["precision"], result["engineNote"]) == ("exported", "fp32", None)
     assert [path.name for path in engines.iterdir()] == [engine_folder(golden, engines).name]
@@ -146,7 +132,7 @@ def test_predict_gives_the_answers_of_the_stock_operators(golden: Golden, engine
     data = {key: golden.data[key] for key in ("detectedFile", "detectedSource")}
     image = open_split(golden.data, "val", golden.vocabulary).expressions[0].image_id
     asked = {**golden.request(**data), "imageId": image, "phrases": ["man in red", "it"], "topK": 3}
-    _, chosen = run(engine.choose_engine({**asked, "engine": "exported", "enginesFolder": str(engines)}))
+    _, chosen = finish(engine.choose_engine({**asked, "engine": "exported", "enginesFolder": str(engines)}))
     one, other = predict({**asked, **chosen}), predict({**asked, "engine": "stock"})
     assert (one["engine"], other["engine"]) == ("exported", "stock")
     for answer, wanted in zip(one["answers"], other["answers"]):
@@ -167,7 +153,7 @@ def test_an_engine_that_is_not_whole_is_made_again(golden: Golden, engines: Path
     else:
         note.write_text("[]")
     assert not exported.is_whole(folder)
-    events, _ = run(engine.choose_engine(golden.request(engine="exported", enginesFolder=str(engines))))
+    events, _ = finish(engine.choose_engine(golden.request(engine="exported", enginesFolder=str(engines))))
     assert [(event["done"], event["total"]) for event in events] == [(done, 3) for done in range(4)]
     assert exported.is_whole(folder)
     assert weights.read_bytes() == content
@@ -185,18 +171,11 @@ def test_another_checkpoint_has_another_engine(golden: Golden, tmp_path: Path) -
 
 def test_a_killed_export_leaves_nothing_that_is_used(golden: Golden, tmp_path: Path) -> None:
     folder = tmp_path / "engines" / "key"
-    job = json.dumps({"config": golden.config, "weights": golden.weights, "folder": str(folder)})
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
-    command = [sys.executable, "-m", "vilbert.exported"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdin is not None
+    job = {"config": golden.config, "weights": golden.weights, "folder": str(folder)}
+    with own_process("vilbert.exported", job) as process:
         assert process.stdout is not None
-        process.stdin.write(job)
-        process.stdin.close()
         process.stdout.readline()  # the model is there, and the folder of its graph
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     [left] = folder.parent.iterdir()
     assert left.name.startswith(".key.")
     assert not exported.is_whole(folder)
@@ -244,10 +223,10 @@ def test_a_folder_that_cannot_be_written_is_told_or_gone_around(
     file.write_text("no folder")
     request = golden.request(enginesFolder=str(file / "engines"))
     with pytest.raises(CheckpointError, match=r"cannot be written to .*file.*: Not a directory") as refused:
-        run(engine.choose_engine({**request, "engine": "exported"}))
+        finish(engine.choose_engine({**request, "engine": "exported"}))
     assert "--cache-dir" in str(refused.value.next)
     monkeypatch.setattr(engine, "exporting_pays", lambda *_: True)
-    _, chosen = run(engine.chosen_engine(request, 10, may_export=True))
+    _, chosen = finish(engine.chosen_engine(request, 10, may_export=True))
     assert (chosen["engine"], chosen["precision"]) == ("stock", "fp32")
     assert "slower. The exported engine cannot be written" in chosen["engineNote"]
 
@@ -264,18 +243,18 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
 
 @pytest.mark.skipif(not kernels.are_available(), reason="the kernels are not built")
 def test_auto_takes_the_kernels_where_they_are(golden: Golden, engines: Path) -> None:
-    _, chosen = run(engine.choose_engine(golden.request(enginesFolder=str(engines))))
+    _, chosen = finish(engine.choose_engine(golden.request(enginesFolder=str(engines))))
     assert (chosen["engine"], chosen["engineFolder"]) == ("kernels", None)
 
 
 def test_auto_takes_an_engine_that_is_there_and_pays_else_the_stock_operators(
     golden: Golden, engines: Path, tmp_path: Path, no_kernels: None
 ) -> None:
-    _, chosen = run(engine.choose_engine(golden.request(enginesFolder=str(engines))))
+    _, chosen = finish(engine.choose_engine(golden.request(enginesFolder=str(engines))))
     assert chosen["engine"] == "exported"
-    _, chosen = run(engine.choose_engine(golden.request(enginesFolder=str(engines), questions=3)))
+    _, chosen = finish(engine.choose_engine(golden.request(enginesFolder=str(engines), questions=3)))
     assert chosen["engine"] == "stock"
-    _, chosen = run(engine.choose_engine(golden.request(enginesFolder=str(tmp_path))))
+    _, chosen = finish(engine.choose_engine(golden.request(enginesFolder=str(tmp_path))))
     assert (chosen["engine"], list(tmp_path.iterdir())) == ("stock", [])
 
 
@@ -291,10 +270,10 @@ def test_eval_exports_by_itself_where_that_pays(
     golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_kernels: None
 ) -> None:
     request = golden.request(enginesFolder=str(tmp_path), split="val", batchSize=8)
-    events, result = run(evaluate(request))
+    events, result = finish(evaluate(request))
     assert (result["engine"], {event["type"] for event in events}) == ("stock", {"progress"})
     monkeypatch.setattr(engine, "SAVED_SECONDS_A_NUMBER", 1.0)
-    events, result = run(evaluate(request))
+    events, result = finish(evaluate(request))
     assert (result["engine"], {event["type"] for event in events}) == ("exported", {"export", "progress"})
 
 
@@ -305,15 +284,15 @@ def test_bf16_needs_no_kernels_where_the_processor_has_it(
     monkeypatch.setattr(kernel_library, "processor_flags", lambda: frozenset({"avx512_bf16"}))
     for wanted in ({"engine": "exported"}, {"engine": "auto"}):
         for precision in ("bf16", "auto"):
-            _, chosen = run(engine.choose_engine({**request, **wanted, "precision": precision}))
+            _, chosen = finish(engine.choose_engine({**request, **wanted, "precision": precision}))
             assert (chosen["engine"], chosen["precision"]) == ("exported", "bf16")
     with pytest.raises(MachineError, match="bf16 needs a processor with"):
-        run(engine.choose_engine({**request, "engine": "stock", "precision": "bf16"}))
+        finish(engine.choose_engine({**request, "engine": "stock", "precision": "bf16"}))
     monkeypatch.setattr(kernel_library, "processor_flags", lambda: frozenset({"avx2"}))
     for wanted in ("exported", "auto", "stock"):
         with pytest.raises(MachineError, match="bf16 needs a processor with"):
-            run(engine.choose_engine({**request, "engine": wanted, "precision": "bf16"}))
-    _, chosen = run(engine.choose_engine({**request, "precision": "auto"}))
+            finish(engine.choose_engine({**request, "engine": wanted, "precision": "bf16"}))
+    _, chosen = finish(engine.choose_engine({**request, "precision": "auto"}))
     assert (chosen["engine"], chosen["precision"]) == ("exported", "fp32")
 
 
@@ -331,10 +310,10 @@ def test_what_cannot_be_used_is_refused(
 ) -> None:
     request = golden.request(enginesFolder=str(engines))
     with pytest.raises(MachineError, match="The kernels cannot be used here: there is no compiler"):
-        run(engine.choose_engine({**request, "engine": "kernels"}))
+        finish(engine.choose_engine({**request, "engine": "kernels"}))
     monkeypatch.setattr(engine, "processes", lambda: Processes(count=2))
-    _, chosen = run(engine.choose_engine(request))
+    _, chosen = finish(engine.choose_engine(request))
     assert chosen["engine"] == "stock"  # it computes in one process
     monkeypatch.setattr("paddle.device.get_device", lambda: "gpu:0")
     with pytest.raises(MachineError, match="cannot be used here: Paddle computes on gpu:0"):
-        run(engine.choose_engine({**request, "engine": "exported"}))
+        finish(engine.choose_engine({**request, "engine": "exported"}))

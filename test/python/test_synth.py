@@ -17,6 +17,7 @@ from typing import Any
 import lmdb
 import numpy as np
 import pytest
+from conftest import finish
 from PIL import Image
 from vilbert.errors import ConfigError
 from vilbert.region_features import region_features
@@ -41,13 +42,7 @@ SIZES = {"large": "big", "little": "small", "big": "big", "small": "small"}
 
 def run(output: Path, **request: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Runs the generator to its end: its events and its result."""
-    steps = synthesize({"output": str(output), "images": IMAGES, "seed": 3, **request})
-    events = []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as stop:
-            return events, stop.value
+    return finish(synthesize({"output": str(output), "images": IMAGES, "seed": 3, **request}))
 
 
 def read_lmdb(folder: Path) -> dict[bytes, Any]:

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Golden
+from conftest import Golden, finish
 from vilbert.errors import ConfigError, DivergedError
 from vilbert.event_files import EventFiles
 from vilbert.run_folder import RunFolder, read_state
 from vilbert.tensors import TensorFile
 from vilbert.train import train
-
-
-def finish(
-    work: Generator[dict[str, Any], None, dict[str, Any]],
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as end:
-            return events, end.value
 
 
 def request(golden: Golden, folder: Path, **training: Any) -> dict[str, Any]:
