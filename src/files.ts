@@ -103,8 +103,8 @@ export async function removeLeftovers(folder: string): Promise<void> {
   await Promise.all(names.filter(isLeftover).map(remove))
 }
 
-// The name is hidden, says whose it is, and cannot meet that of another process.
-function temporaryName(path: string): string {
+/** A name beside `path` that is hidden, says whose it is, and cannot meet that of another process. */
+export function temporaryName(path: string): string {
   const unique = `${hostLabel()}-${process.pid}-${randomBytes(4).toString('hex')}`
   return join(dirname(path), `.${basename(path).slice(0, 160)}.${unique}.tmp`)
 }

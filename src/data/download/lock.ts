@@ -1,8 +1,10 @@
 import {randomUUID} from 'node:crypto'
 import {link, open, readFile, rename, rm, stat, utimes} from 'node:fs/promises'
 import {hostname} from 'node:os'
+import {dirname} from 'node:path'
 import {setTimeout as delay} from 'node:timers/promises'
 import {throwIfInterrupted} from '../../breathe.js'
+import {removeLeftovers, temporaryName} from '../../files.js'
 
 export type LockOptions = {
   readonly signal?: AbortSignal | undefined
@@ -28,6 +30,7 @@ export async function withFileLock<T>(
   const lockFile = `${path}.lock`
   const content = `${hostname()} ${process.pid} ${randomUUID()}\n`
   const heartbeatMs = options.heartbeatMs ?? 5000
+  await removeLeftovers(dirname(path))
   await acquire(lockFile, content, heartbeatMs, options)
   const heartbeat = setInterval(() => {
     const now = new Date()
@@ -100,9 +103,12 @@ class OwnerWatch {
   }
 }
 
-/** Two may try this at once; the one that finds it took a new lock by mistake puts that back. */
+/**
+ * Two may try this at once; the one that finds it took a new lock by mistake puts that back. Whoever is killed between
+ * leaves a name that the next one removes.
+ */
 async function takeAway(lockFile: string, owner: string): Promise<void> {
-  const aside = `${lockFile}.${randomUUID()}`
+  const aside = temporaryName(lockFile)
   try {
     await rename(lockFile, aside)
   } catch {

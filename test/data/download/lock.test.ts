@@ -1,9 +1,10 @@
 import {spawnSync} from 'node:child_process'
-import {existsSync} from 'node:fs'
+import {existsSync, readdirSync} from 'node:fs'
 import {writeFile} from 'node:fs/promises'
 import {hostname} from 'node:os'
-import {join} from 'node:path'
+import {dirname, join} from 'node:path'
 import {setTimeout as delay} from 'node:timers/promises'
+import {pathToFileURL} from 'node:url'
 import test from 'ava'
 import {withFileLock} from '../../../src/data/download/lock.js'
 import {packageRoot} from '../../../src/paths.js'
@@ -50,6 +51,26 @@ test('the lock of a process that was killed is taken over at once', async (t) =>
   const startedAt = performance.now()
   t.is(await withFileLock(path, () => Promise.resolve('done')), 'done')
   t.true(performance.now() - startedAt < 5000)
+})
+
+test('a process that is killed while it takes a lock over leaves nothing for good', async (t) => {
+  const path = join(await temporaryFolder(t), 'file')
+  const {pid} = spawnSync(process.execPath, ['--version'])
+  await writeFile(`${path}.lock`, `${hostname()} ${pid} x\n`)
+  const module = join(packageRoot, 'dist', 'src', 'data', 'download', 'lock.js')
+  const program = `
+    import fs from 'node:fs/promises'
+    import {syncBuiltinESMExports} from 'node:module'
+    const {rename} = fs
+    fs.rename = async (...names) => (await rename(...names), process.kill(process.pid, 'SIGKILL'))
+    syncBuiltinESMExports()
+    const {withFileLock} = await import(${JSON.stringify(pathToFileURL(module).href)})
+    await withFileLock(${JSON.stringify(path)}, async () => {})`
+  const {signal} = spawnSync(process.execPath, ['--input-type=module', '--eval', program])
+  t.is(signal, 'SIGKILL')
+  t.is(readdirSync(dirname(path)).length, 1, 'what the kill left')
+  t.is(await withFileLock(path, () => Promise.resolve('done')), 'done')
+  t.deepEqual(readdirSync(dirname(path)), [])
 })
 
 test('the lock of another machine is taken over when its owner shows no life', async (t) => {
