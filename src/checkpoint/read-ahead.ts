@@ -8,7 +8,8 @@ import type {Segment} from './segments.js'
 /** Bytes of a segment; those of a large one come in several pieces, those of an empty one in an empty piece. */
 export type Piece = {readonly segment: Segment; readonly bytes: Buffer}
 
-const pieceBytes = 2 << 20
+/** Large enough that most tensors come in one piece, which is hashed on another core. */
+const pieceBytes = 16 << 20
 /** Two pieces are being read while one is hashed and the one before is written. */
 const piecesAhead = 2
 const buffersInUse = piecesAhead + 2

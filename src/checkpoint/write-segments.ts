@@ -1,4 +1,5 @@
-import {createHash} from 'node:crypto'
+import {createHash, hash, webcrypto} from 'node:crypto'
+import type {Hash} from 'node:crypto'
 import type {FileHandle} from 'node:fs/promises'
 
 import {throwIfInterrupted} from '../breathe.js'
@@ -40,45 +41,69 @@ export async function writeSegments(
   for await (const {segment, bytes} of readAhead(segments)) {
     throwIfInterrupted(signal)
     const offset = writer.position
-    const written = writer.write(bytes)
-    tensors.add(segment, bytes, offset)
-    await written
+    await Promise.all([writer.write(bytes), tensors.add(segment, bytes, offset)])
     if (!Buffer.isBuffer(segment)) onBytes?.(bytes.length)
   }
   await writer.finish()
   using written = new FileSource(file.temporaryPath)
-  return {sizeBytes: writer.position, sampleSha256: contentSample(written), tensors: tensors.finish()}
+  return {sizeBytes: writer.position, sampleSha256: contentSample(written), tensors: await tensors.finish()}
 }
 
-/** Hashes each of the tensors that come one behind the other. */
+/** So many bytes are hashed at once on another core; handing over fewer would take as long as hashing them. */
+const handedOverBytes = 1 << 16
+
+/**
+ * Hashes each of the tensors that come one behind the other: one that comes in a single piece on another core, while
+ * the next ones are read, larger ones here, piece by piece.
+ */
 class TensorHasher {
-  readonly #records: TensorRecord[] = []
-  #segment: Segment | undefined
-  #offset = 0
-  #hash = createHash('sha256')
+  readonly #records: Promise<TensorRecord>[] = []
+  #handedOver: Promise<unknown> = Promise.resolve()
+  #large: {readonly hash: Hash; readonly place: Omit<TensorRecord, 'sha256'>; missingBytes: number} | undefined
 
-  add(segment: Segment, bytes: Buffer, offset: number): void {
-    if (segment !== this.#segment) this.#begin(segment, offset)
-    if (!Buffer.isBuffer(segment)) this.#hash.update(bytes)
-  }
-
-  finish(): readonly TensorRecord[] {
-    this.#begin(undefined, 0)
-    return this.#records
-  }
-
-  #begin(segment: Segment | undefined, offset: number): void {
-    const before = this.#segment
-    if (before !== undefined && !Buffer.isBuffer(before)) {
-      const {name, dtype, shape} = before
-      const nbytes = tensorBytes(dtype, shape)
-      const sha256 = this.#hash.digest('hex')
-      this.#records.push({name, dtype, shape: [...shape], offset: this.#offset, nbytes, sha256})
+  /** Waits until the tensor that was handed over before is hashed: no more than two are copied at once. */
+  async add(segment: Segment, bytes: Buffer, offset: number): Promise<void> {
+    if (Buffer.isBuffer(segment)) return
+    const place = this.#large?.place ?? placeOf(segment, offset)
+    if (bytes.length < place.nbytes) this.#addPart(place, bytes)
+    else if (bytes.length < handedOverBytes) this.#push({...place, sha256: hash('sha256', bytes)})
+    else {
+      const before = this.#handedOver
+      const record = hashElsewhere(bytes).then((sha256) => ({...place, sha256}))
+      this.#handedOver = record
+      this.#push(record)
+      await before
     }
-    this.#segment = segment
-    this.#offset = offset
-    this.#hash = createHash('sha256')
   }
+
+  async finish(): Promise<readonly TensorRecord[]> {
+    return Promise.all(this.#records)
+  }
+
+  #addPart(place: Omit<TensorRecord, 'sha256'>, bytes: Buffer): void {
+    const large = (this.#large ??= {hash: createHash('sha256'), place, missingBytes: place.nbytes})
+    large.hash.update(bytes)
+    large.missingBytes -= bytes.length
+    if (large.missingBytes > 0) return
+    this.#push({...place, sha256: large.hash.digest('hex')})
+    this.#large = undefined
+  }
+
+  // Heard in finish(); until then Node must not take it for a failure that nobody hears.
+  #push(record: TensorRecord | Promise<TensorRecord>): void {
+    const promise = Promise.resolve(record)
+    promise.catch(() => undefined)
+    this.#records.push(promise)
+  }
+}
+
+function placeOf({name, dtype, shape}: Exclude<Segment, Buffer>, offset: number): Omit<TensorRecord, 'sha256'> {
+  return {name, dtype, shape: [...shape], offset, nbytes: tensorBytes(dtype, shape)}
+}
+
+/** The bytes may change once this has returned: what another core hashes is a copy. */
+async function hashElsewhere(bytes: Buffer): Promise<string> {
+  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex')
 }
 
 /** Keeps one write under way, and the disk busy. */
