@@ -49,7 +49,7 @@ test('numbers stored as text are decoded once, and again when the decoded file i
   t.deepEqual(await indexWeights(file), first)
   truncateSync(first.file, bytes.length - 4)
   t.deepEqual(await indexWeights(file), first)
-  t.deepEqual(readFileSync(first.file), bytes)
+  t.true(readFileSync(first.file).equals(bytes))
   t.deepEqual(
     readdirSync(join(root, '.vilbert-ts')).filter((name) => name.endsWith('.tmp')),
     [],

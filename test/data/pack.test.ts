@@ -131,7 +131,7 @@ for (const dtype of ['F32', 'F16'] as const) {
     const counted = {...regions, read: (index: number) => (reads.push(index), regions.read(index))}
     await buildRegions(counted, target, options)
     t.true(reads.length > 0 && reads.length < 400)
-    t.deepEqual(readFileSync(target), readFileSync(whole))
+    t.true(readFileSync(target).equals(readFileSync(whole)))
     t.deepEqual(readdirSync(folder).sort(), ['lmdb', 'stopped.safetensors', 'whole.safetensors'])
   })
 }

@@ -1,17 +1,36 @@
+import {existsSync} from 'node:fs'
 import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
+import {setTimeout as delay} from 'node:timers/promises'
 import test from 'ava'
 import {execa} from 'execa'
 import {z} from 'zod'
 import {benchReplySchema} from '../../src/bench/result.js'
 import {Vilbert} from '../../src/vilbert.js'
 import {smallBench} from '../helpers/bench.js'
-import {cliFile, jsonOf, runCli} from '../helpers/cli.js'
+import {cliFile, finished, jsonOf, runCli, startCli} from '../helpers/cli.js'
 import {makeWorkplace} from '../helpers/damage.js'
 import {enginesOf, evalArgs, evaluated, modelFlags, noKernels} from '../helpers/exported.js'
 import {hasPrlimit} from '../helpers/prlimit.js'
-import {python} from '../helpers/python.js'
+import {processesLeft, processMark, python} from '../helpers/python.js'
 import {startServer} from '../helpers/server.js'
+
+test('Ctrl-C during an export ends it in order', async (t) => {
+  const place = await makeWorkplace(t)
+  const mark = processMark()
+  const program = startCli(evalArgs(place, ['--engine', 'exported']), {env: mark.env})
+  while (!(existsSync(enginesOf(place)) && (await readdir(enginesOf(place))).length > 0)) await delay(5)
+  program.kill('SIGINT')
+  const end = await finished(program)
+  t.is(end.exitCode, 130, end.stdout + end.stderr)
+  t.like(jsonOf(end), {error: {code: 'E_INTERRUPTED'}})
+  t.deepEqual(await processesLeft(mark, 500), [])
+  t.is((await evaluated(t, place, ['--engine', 'exported'])).engine, 'exported')
+  t.deepEqual(
+    (await readdir(enginesOf(place))).filter((name) => name.startsWith('.')),
+    [],
+  )
+})
 
 test('a library user hears of the export, before the expressions', async (t) => {
   const place = await makeWorkplace(t)

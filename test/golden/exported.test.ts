@@ -1,13 +1,10 @@
 import {mkdir, readdir, stat, writeFile} from 'node:fs/promises'
-import {existsSync} from 'node:fs'
 import {join} from 'node:path'
-import {setTimeout as delay} from 'node:timers/promises'
 import test from 'ava'
 import {z} from 'zod'
-import {finished, jsonOf, runCli, startCli} from '../helpers/cli.js'
+import {jsonOf, runCli} from '../helpers/cli.js'
 import {makeWorkplace} from '../helpers/damage.js'
 import {enginesOf, evalArgs, evaluated, modelFlags, noKernels} from '../helpers/exported.js'
-import {processesLeft, processMark} from '../helpers/python.js'
 
 const answerSchema = z.object({engine: z.string(), regions: z.array(z.object({index: z.number()}))})
 
@@ -67,21 +64,4 @@ test('what cannot be used is refused in a sentence', async (t) => {
   t.is(unwritable.exitCode, 4)
   t.regex(unwritable.stdout, /The exported engine cannot be written to .*engines: File exists\./)
   t.regex(unwritable.stdout, /Pass --cache-dir/)
-})
-
-test('Ctrl-C during an export ends it in order', async (t) => {
-  const place = await makeWorkplace(t)
-  const mark = processMark()
-  const program = startCli(evalArgs(place, ['--engine', 'exported']), {env: mark.env})
-  while (!(existsSync(enginesOf(place)) && (await readdir(enginesOf(place))).length > 0)) await delay(5)
-  program.kill('SIGINT')
-  const end = await finished(program)
-  t.is(end.exitCode, 130, end.stdout + end.stderr)
-  t.like(jsonOf(end), {error: {code: 'E_INTERRUPTED'}})
-  t.deepEqual(await processesLeft(mark, 500), [])
-  t.is((await evaluated(t, place, ['--engine', 'exported'])).engine, 'exported')
-  t.deepEqual(
-    (await readdir(enginesOf(place))).filter((name) => name.startsWith('.')),
-    [],
-  )
 })

@@ -2,24 +2,25 @@ import {existsSync} from 'node:fs'
 import {readFile, readdir, stat} from 'node:fs/promises'
 import {join} from 'node:path'
 import test from 'ava'
-import {learningRatesSchema, trainingPlanSchema, type LearningRates} from '../../src/model/trials.js'
+import {learningRatesSchema, trainingPlanSchema} from '../../src/model/trials.js'
 import {loadConfig} from '../../src/config/load.js'
 import {Vilbert} from '../../src/vilbert.js'
-import {jsonOf, runCli, type CliResult} from '../helpers/cli.js'
+import {jsonOf} from '../helpers/cli.js'
 import {golden, goldenDataRoot, temporaryFolder} from '../helpers/golden.js'
 import {python} from '../helpers/python.js'
+import {trainOnGolden} from '../helpers/train-on-golden.js'
 import {losses} from '../helpers/two-processes.js'
 
 test('a dry run says what the run then takes, and writes nothing of it', async (t) => {
   const dataRoot = await goldenDataRoot(t)
   const output = join(dataRoot, 'run')
   const settings = ['--epochs', '3', '--save-every-steps', '5', '--keep', '2', '--ema', '0.9']
-  const dry = await train(dataRoot, output, [...settings, '--dry-run', '--json'])
+  const dry = await trainOnGolden(dataRoot, output, [...settings, '--dry-run', '--json'])
   t.is(dry.exitCode, 0, dry.stdout + dry.stderr)
   const plan = trainingPlanSchema.parse(jsonOf(dry))
   t.false(existsSync(output))
 
-  const real = await train(dataRoot, output, [...settings, '--json'])
+  const real = await trainOnGolden(dataRoot, output, [...settings, '--json'])
   t.is(real.exitCode, 0, real.stdout + real.stderr)
   t.like(jsonOf(real), {steps: plan.totalSteps, epochs: plan.validations})
   t.like(plan, {stepsPerEpoch: 8, totalSteps: 24, warmupSteps: 2, validations: 3, processes: 1})
@@ -33,7 +34,7 @@ test('a dry run says what the run then takes, and writes nothing of it', async (
 
 test('a dry run speaks plainly, also of what lacks, and needs no output folder', async (t) => {
   const dataRoot = await goldenDataRoot(t)
-  const dry = await train(dataRoot, undefined, [
+  const dry = await trainOnGolden(dataRoot, undefined, [
     '--epochs',
     '100000',
     '--time-limit',
@@ -56,7 +57,14 @@ test('the range test begins as the training does and suggests a rate at which th
   const dataRoot = await goldenDataRoot(t)
   const svg = join(dataRoot, 'rates.svg')
   const output = join(dataRoot, 'run')
-  const found = await train(dataRoot, output, ['--lr-find', '--lr-find-steps', '60', '--svg', svg, '--json'])
+  const found = await trainOnGolden(dataRoot, output, [
+    '--lr-find',
+    '--lr-find-steps',
+    '60',
+    '--svg',
+    svg,
+    '--json',
+  ])
   t.is(found.exitCode, 0, found.stdout + found.stderr)
   const rates = learningRatesSchema.parse(jsonOf(found))
   t.false(existsSync(output))
@@ -69,31 +77,9 @@ test('the range test begins as the training does and suggests a rate at which th
   t.is(rates.lowest, lowest.lr)
   t.true((rates.suggested ?? NaN) <= lowest.lr / 10 && (rates.suggested ?? NaN) > 1e-6)
 
-  const real = await train(dataRoot, output, ['--max-steps', '2', '--json'])
+  const real = await trainOnGolden(dataRoot, output, ['--max-steps', '2', '--json'])
   t.is(real.exitCode, 0, real.stdout + real.stderr)
   t.true(Math.abs((rates.points[0]?.loss ?? NaN) - ((await losses(output))[0] ?? NaN)) < 1e-6)
-})
-
-test('two processes plan, and find the rates of one', async (t) => {
-  const dataRoot = await goldenDataRoot(t)
-  const find = async (nproc: string): Promise<LearningRates> => {
-    const found = await train(dataRoot, undefined, [
-      '--lr-find',
-      '--lr-find-steps',
-      '12',
-      '--nproc',
-      nproc,
-      '--json',
-    ])
-    t.is(found.exitCode, 0, found.stdout + found.stderr)
-    return learningRatesSchema.parse(jsonOf(found))
-  }
-  const [one, two] = [await find('1'), await find('2')]
-  t.is(one.points.length, two.points.length)
-  for (const [index, {loss}] of two.points.entries())
-    t.true(Math.abs(loss / (one.points[index]?.loss ?? NaN) - 1) < 1e-3, `step ${index + 1}`)
-  const plan = await train(dataRoot, undefined, ['--dry-run', '--nproc', '2', '--json'])
-  t.like(jsonOf(plan), {processes: 2, stepsPerEpoch: 8})
 })
 
 test('in the library: a plan of three steps, rates of a range, and a trial that is left ends in order', async (t) => {
@@ -131,26 +117,10 @@ test('options that make no sense together are refused', async (t) => {
     ['--svg', 'rates.svg'],
     ['--lr-find-steps', '20'],
   ]) {
-    const {exitCode} = await train(folder, join(folder, 'run'), args)
+    const {exitCode} = await trainOnGolden(folder, join(folder, 'run'), args)
     t.is(exitCode, 2, args.join(' '))
   }
 })
-
-async function train(
-  dataRoot: string,
-  output: string | undefined,
-  more: readonly string[],
-): Promise<CliResult> {
-  const model = [
-    '--config',
-    join(golden, 'config.json'),
-    '--from-pretrained',
-    join(golden, 'weights.pdparams'),
-  ]
-  const where = ['--data-root', dataRoot, ...(output === undefined ? [] : ['--output-dir', output])]
-  const settings = ['--batch-size', '8', '--dropout', '0', '--decay-epochs', '12,16']
-  return runCli(['train', ...where, ...model, ...settings, ...more], {timeoutMs: 100_000})
-}
 
 async function sizeOf(folder: string): Promise<number> {
   const files = await readdir(folder)
