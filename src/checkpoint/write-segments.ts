@@ -59,7 +59,8 @@ const handedOverBytes = 1 << 16
 class TensorHasher {
   readonly #records: Promise<TensorRecord>[] = []
   #handedOver: Promise<unknown> = Promise.resolve()
-  #large: {readonly hash: Hash; readonly place: Omit<TensorRecord, 'sha256'>; missingBytes: number} | undefined
+  #large:
+    {readonly hash: Hash; readonly place: Omit<TensorRecord, 'sha256'>; missingBytes: number} | undefined
 
   /** Waits until the tensor that was handed over before is hashed: no more than two are copied at once. */
   async add(segment: Segment, bytes: Buffer, offset: number): Promise<void> {
@@ -97,7 +98,10 @@ class TensorHasher {
   }
 }
 
-function placeOf({name, dtype, shape}: Exclude<Segment, Buffer>, offset: number): Omit<TensorRecord, 'sha256'> {
+function placeOf(
+  {name, dtype, shape}: Exclude<Segment, Buffer>,
+  offset: number,
+): Omit<TensorRecord, 'sha256'> {
   return {name, dtype, shape: [...shape], offset, nbytes: tensorBytes(dtype, shape)}
 }
 
