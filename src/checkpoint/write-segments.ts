@@ -1,15 +1,16 @@
-import {createHash, hash, webcrypto} from 'node:crypto'
-import type {Hash} from 'node:crypto'
+import {createHash} from 'node:crypto'
 import type {FileHandle} from 'node:fs/promises'
 
-import {throwIfInterrupted} from '../breathe.js'
+import {quiet, throwIfInterrupted} from '../breathe.js'
 import type {AtomicFile} from '../files.js'
 import {FileSource} from '../formats/byte-source.js'
 import {tensorBytes} from '../formats/dtypes.js'
+import {copyParts} from './copy-parts.js'
 import type {TensorRecord} from './metadata.js'
-import {readAhead} from './read-ahead.js'
+import type {OutputTensor} from './output-tensor.js'
+import type {Part} from './part-copier.js'
 import {contentSample} from './sample.js'
-import type {Segment} from './segments.js'
+import {segmentBytes, type Segment} from './segments.js'
 
 /** What a description says of a payload. */
 export type WrittenPayload = {
@@ -24,97 +25,82 @@ export type WriteOptions = {
   readonly onBytes?: ((bytes: number) => void) | undefined
 }
 
-/** So many bytes are handed to the disk while the next ones are read, so that the flush at the end has little left. */
+/** So many bytes are handed to the disk while the next ones are written, so that the flush at the end has little left. */
 const flushedBytes = 64 << 20
 
 /**
- * Writes the parts of a file in order and hashes each tensor: while one piece is hashed, the one before is written and
- * the next ones are read. The file takes its name when the caller commits it.
+ * Writes the parts of a file and hashes each tensor. What lies in other files as it is wanted is copied on all cores;
+ * what has to be made is made here. The file takes its name when the caller commits it.
  */
 export async function writeSegments(
   file: AtomicFile,
   segments: readonly Segment[],
   {signal, onBytes}: WriteOptions = {},
 ): Promise<WrittenPayload> {
-  const writer = new PieceWriter(file.handle)
-  const tensors = new TensorHasher()
-  for await (const {segment, bytes} of readAhead(segments)) {
+  const flusher = new Flusher(file.handle)
+  const count = (bytes: number): void => {
+    flusher.add(bytes)
+    onBytes?.(bytes)
+  }
+  const records: Omit<TensorRecord, 'sha256'>[] = []
+  const hashes: string[] = []
+  const copied: {readonly index: number; readonly part: Part}[] = []
+  let position = 0
+  for (const segment of segments) {
     throwIfInterrupted(signal)
-    const offset = writer.position
-    await Promise.all([writer.write(bytes), tensors.add(segment, bytes, offset)])
-    if (!Buffer.isBuffer(segment)) onBytes?.(bytes.length)
-  }
-  await writer.finish()
-  using written = new FileSource(file.temporaryPath)
-  return {sizeBytes: writer.position, sampleSha256: contentSample(written), tensors: await tensors.finish()}
-}
-
-/** So many bytes are hashed at once on another core; handing over fewer would take as long as hashing them. */
-const handedOverBytes = 1 << 16
-
-/**
- * Hashes each of the tensors that come one behind the other: one that comes in a single piece on another core, while
- * the next ones are read, larger ones here, piece by piece.
- */
-class TensorHasher {
-  readonly #records: Promise<TensorRecord>[] = []
-  #handedOver: Promise<unknown> = Promise.resolve()
-  #large:
-    {readonly hash: Hash; readonly place: Omit<TensorRecord, 'sha256'>; missingBytes: number} | undefined
-
-  /** Waits until the tensor that was handed over before is hashed: no more than two are copied at once. */
-  async add(segment: Segment, bytes: Buffer, offset: number): Promise<void> {
-    if (Buffer.isBuffer(segment)) return
-    const place = this.#large?.place ?? placeOf(segment, offset)
-    if (bytes.length < place.nbytes) this.#addPart(place, bytes)
-    else if (bytes.length < handedOverBytes) this.#push({...place, sha256: hash('sha256', bytes)})
-    else {
-      const before = this.#handedOver
-      const record = hashElsewhere(bytes).then((sha256) => ({...place, sha256}))
-      this.#handedOver = record
-      this.#push(record)
-      await before
+    const [at, lengthBytes] = [position, segmentBytes(segment)]
+    position += lengthBytes
+    if (Buffer.isBuffer(segment)) {
+      await writeWhole(file.handle, segment, at)
+      continue
     }
+    const index = records.push(placeOf(segment, at)) - 1
+    if (segment.raw !== undefined) copied.push({index, part: {...segment.raw, lengthBytes, to: at}})
+    else hashes[index] = await writeMade(file.handle, segment, at, {signal, onBytes: count})
   }
-
-  async finish(): Promise<readonly TensorRecord[]> {
-    return Promise.all(this.#records)
-  }
-
-  #addPart(place: Omit<TensorRecord, 'sha256'>, bytes: Buffer): void {
-    const large = (this.#large ??= {hash: createHash('sha256'), place, missingBytes: place.nbytes})
-    large.hash.update(bytes)
-    large.missingBytes -= bytes.length
-    if (large.missingBytes > 0) return
-    this.#push({...place, sha256: large.hash.digest('hex')})
-    this.#large = undefined
-  }
-
-  // Heard in finish(); until then Node must not take it for a failure that nobody hears.
-  #push(record: TensorRecord | Promise<TensorRecord>): void {
-    const promise = Promise.resolve(record)
-    promise.catch(() => undefined)
-    this.#records.push(promise)
-  }
+  const parts = copied.map(({part}) => part)
+  const partHashes = await copyParts(file.temporaryPath, parts, {signal, onBytes: count})
+  for (const [part, {index}] of copied.entries()) hashes[index] = partHashes[part] ?? ''
+  await flusher.finish()
+  const tensors = records.map((record, index) => ({...record, sha256: hashes[index] ?? ''}))
+  using written = new FileSource(file.temporaryPath)
+  return {sizeBytes: position, sampleSha256: contentSample(written), tensors}
 }
 
-function placeOf(
-  {name, dtype, shape}: Exclude<Segment, Buffer>,
-  offset: number,
-): Omit<TensorRecord, 'sha256'> {
+function placeOf({name, dtype, shape}: OutputTensor, offset: number): Omit<TensorRecord, 'sha256'> {
   return {name, dtype, shape: [...shape], offset, nbytes: tensorBytes(dtype, shape)}
 }
 
-/** The bytes may change once this has returned: what another core hashes is a copy. */
-async function hashElsewhere(bytes: Buffer): Promise<string> {
-  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex')
+/** Writes a tensor piece by piece; each is hashed while it is written. */
+async function writeMade(
+  handle: FileHandle,
+  tensor: OutputTensor,
+  at: number,
+  {signal, onBytes}: {readonly signal?: AbortSignal | undefined; readonly onBytes: (bytes: number) => void},
+): Promise<string> {
+  const hash = createHash('sha256')
+  let position = at
+  for (const piece of tensor.pieces()) {
+    throwIfInterrupted(signal)
+    const written = quiet(writeWhole(handle, piece, position))
+    hash.update(piece)
+    await written
+    position += piece.length
+    onBytes(piece.length)
+  }
+  return hash.digest('hex')
 }
 
-/** Keeps one write under way, and the disk busy. */
-class PieceWriter {
-  position = 0
+async function writeWhole(handle: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const {bytesWritten} = await handle.write(bytes, done, bytes.length - done, at + done)
+    done += bytesWritten
+  }
+}
+
+/** Keeps the disk busy. */
+class Flusher {
   readonly #handle: FileHandle
-  #underWay: Promise<void> = Promise.resolve()
   #unflushed = 0
   #flush: Promise<void> = Promise.resolve()
 
@@ -122,32 +108,14 @@ class PieceWriter {
     this.#handle = handle
   }
 
-  /** Starts to write when the piece before is written; resolves then. */
-  async write(piece: Buffer): Promise<void> {
-    const before = this.#underWay
-    this.position += piece.length
-    this.#unflushed += piece.length
-    this.#underWay = before.then(async () => this.#writeWhole(piece))
-    this.#underWay.catch(() => undefined)
-    if (this.#unflushed >= flushedBytes) this.#startFlush()
-    await before
+  add(bytes: number): void {
+    this.#unflushed += bytes
+    if (this.#unflushed < flushedBytes) return
+    this.#unflushed = 0
+    this.#flush = quiet(this.#flush.then(async () => this.#handle.datasync()))
   }
 
   async finish(): Promise<void> {
-    await this.#underWay
     await this.#flush
-  }
-
-  async #writeWhole(piece: Buffer): Promise<void> {
-    for (let written = 0; written < piece.length;) {
-      const {bytesWritten} = await this.#handle.write(piece, written)
-      written += bytesWritten
-    }
-  }
-
-  #startFlush(): void {
-    this.#unflushed = 0
-    this.#flush = this.#flush.then(async () => this.#handle.datasync())
-    this.#flush.catch(() => undefined)
   }
 }
