@@ -83,6 +83,14 @@ export async function sha256File(
   }
 }
 
+/** Writes bytes at a place of a file. */
+export async function writeAll(handle: FileHandle, bytes: Buffer, offset: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const {bytesWritten} = await handle.write(bytes, done, bytes.length - done, offset + done)
+    done += bytesWritten
+  }
+}
+
 /** The parsed content of a JSON file of our own, or undefined when it is missing or damaged: such files are rebuilt. */
 export async function readOwnJson(path: string): Promise<unknown> {
   try {
@@ -118,7 +126,9 @@ function hostLabel(): string {
   )
 }
 
-function isRunning(pid: number): boolean {
+/** Whether a process of this machine lives; one of another user answers EPERM, which also means that it does. */
+export function isRunning(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return true
   try {
     process.kill(pid, 0)
     return true

@@ -1,5 +1,6 @@
 import {Worker} from 'node:worker_threads'
 
+import {quiet} from '../breathe.js'
 import {CheckpointError, printable} from '../errors.js'
 import {sha256File} from '../files.js'
 import type {HashRequest} from './hash-worker.js'
@@ -29,10 +30,4 @@ export function hashInBackground(path: string, sizeBytes: number): BackgroundHas
       await worker.terminate()
     },
   }
-}
-
-// Work that fails for another reason does not wait for the hash, whose own failure would then be nobody's.
-function quiet(hash: Promise<string>): Promise<string> {
-  hash.catch(() => undefined)
-  return hash
 }

@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto'
 import type {FileHandle} from 'node:fs/promises'
 
 import {quiet, throwIfInterrupted} from '../breathe.js'
-import type {AtomicFile} from '../files.js'
+import {writeAll, type AtomicFile} from '../files.js'
 import {FileSource} from '../formats/byte-source.js'
 import {tensorBytes} from '../formats/dtypes.js'
 import {copyParts} from './copy-parts.js'
@@ -51,7 +51,7 @@ export async function writeSegments(
     const [at, lengthBytes] = [position, segmentBytes(segment)]
     position += lengthBytes
     if (Buffer.isBuffer(segment)) {
-      await writeWhole(file.handle, segment, at)
+      await writeAll(file.handle, segment, at)
       continue
     }
     const index = records.push(placeOf(segment, at)) - 1
@@ -82,20 +82,13 @@ async function writeMade(
   let position = at
   for (const piece of tensor.pieces()) {
     throwIfInterrupted(signal)
-    const written = quiet(writeWhole(handle, piece, position))
+    const written = quiet(writeAll(handle, piece, position))
     hash.update(piece)
     await written
     position += piece.length
     onBytes(piece.length)
   }
   return hash.digest('hex')
-}
-
-async function writeWhole(handle: FileHandle, bytes: Buffer, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const {bytesWritten} = await handle.write(bytes, done, bytes.length - done, at + done)
-    done += bytesWritten
-  }
 }
 
 /** Keeps the disk busy. */

@@ -1,6 +1,7 @@
 import type {FileHandle} from 'node:fs/promises'
 
 import {breathe, quiet} from '../breathe.js'
+import {writeAll} from '../files.js'
 
 type Block = {readonly memory: Buffer; written: Promise<void>}
 
@@ -64,12 +65,4 @@ export class BlockWriter {
 
 function newBlock(): Block {
   return {memory: Buffer.allocUnsafeSlow(blockBytes), written: Promise.resolve()}
-}
-
-/** Writes bytes at a place of a file. */
-export async function writeAll(handle: FileHandle, bytes: Buffer, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const {bytesWritten} = await handle.write(bytes, done, bytes.length - done, offset + done)
-    done += bytesWritten
-  }
 }

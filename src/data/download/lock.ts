@@ -4,7 +4,7 @@ import {hostname} from 'node:os'
 import {dirname} from 'node:path'
 import {setTimeout as delay} from 'node:timers/promises'
 import {throwIfInterrupted} from '../../breathe.js'
-import {removeLeftovers, temporaryName} from '../../files.js'
+import {isRunning, removeLeftovers, temporaryName} from '../../files.js'
 
 export type LockOptions = {
   readonly signal?: AbortSignal | undefined
@@ -92,7 +92,7 @@ class OwnerWatch {
 
   async isGone(lockFile: string, owner: string): Promise<boolean> {
     const [host, pid] = owner.split(' ')
-    if (host === hostname() && pid !== undefined && !isAlive(Number(pid))) return true
+    if (host === hostname() && pid !== undefined && !isRunning(Number(pid))) return true
     const status = await stat(lockFile).catch(() => undefined)
     const sign = `${owner}${status?.mtimeMs ?? 0}`
     if (sign !== this.#seen) {
@@ -120,15 +120,4 @@ async function takeAway(lockFile: string, owner: string): Promise<void> {
 
 async function contentOf(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').catch(() => undefined)
-}
-
-/** A process of another user answers EPERM, which also means that it lives. */
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return true
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
 }
