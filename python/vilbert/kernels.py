@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import ctypes
 import math
-import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import c_char_p
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple, Union
+from typing import NamedTuple, TypeVar, Union, overload
 
 import numpy as np
 import paddle
 from paddle import Tensor
 
+from vilbert.calls import call, run_waiting
+from vilbert.calls import timed as timed
+from vilbert.calls import together as together
 from vilbert.kernel_arguments import (
-    SIGNATURES,
     AdamRows,
     AttentionArguments,
     MatmulArguments,
@@ -32,12 +29,13 @@ from vilbert.kernel_arguments import AdamSettings as AdamSettings
 from vilbert.kernel_arguments import AdamTensor as AdamTensor
 from vilbert.kernel_library import has_bfloat16 as has_bfloat16
 from vilbert.kernel_library import library
-from vilbert.views import new_empty
+from vilbert.matrix import Matrix
 
 FLOAT32, BFLOAT16 = 0, 1
 TYPES = {paddle.float32: FLOAT32, paddle.bfloat16: BFLOAT16}
 
-Array = Union[Tensor, np.ndarray]
+Numbers = Union[Tensor, Matrix]
+Out = TypeVar("Out", Tensor, Matrix)
 
 
 class Dropout(NamedTuple):
@@ -62,87 +60,42 @@ def are_available() -> bool:
     return library() is not None
 
 
-@lru_cache(maxsize=1)
-def _functions() -> dict[str, Any]:
-    loaded = library()
-    assert loaded is not None, "callers ask are_available() first"
-    functions = {}
-    for name, arguments in SIGNATURES.items():
-        functions[name] = getattr(loaded, f"vilbert_{name}")
-        functions[name].argtypes, functions[name].restype = arguments, c_char_p
-    return functions
-
-
-@dataclass
-class Calls:
-    """What the calls of one kernel took."""
-
-    seconds: float = 0.0
-    operations: int = 0  # additions and multiplications, of matrix products alone
-
-
-_timed: dict[str, Calls] | None = None
-
-
-@contextmanager
-def timed() -> Iterator[dict[str, Calls]]:
-    """Times the calls of each kernel while it is entered."""
-    global _timed
-    calls: dict[str, Calls] = defaultdict(Calls)
-    _timed = calls
-    try:
-        yield calls
-    finally:
-        _timed = None
-
-
-def _call(name: str, *arguments: Any, operations: int = 0) -> None:
-    started = time.perf_counter()
-    message = _functions()[name](*arguments)
-    if _timed is not None:
-        calls = _timed[name]
-        calls.seconds += time.perf_counter() - started
-        calls.operations += operations
-    if message is not None:
-        raise RuntimeError(f"kernels: {name}: {message.decode()}")
-
-
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """Lets the kernels compute on another number of threads for a while."""
     loaded = library()
     assert loaded is not None, "callers ask are_available() first"
     before = loaded.vilbert_threads()
+    run_waiting()
     loaded.vilbert_set_threads(count)
     try:
         yield
+        run_waiting()
     finally:
         loaded.vilbert_set_threads(before)
 
 
-def address(x: Array | None) -> int | None:
+def address(x: Numbers | None) -> int | None:
     """Where the numbers lie."""
-    if x is None:
-        return None
-    return x.ctypes.data if isinstance(x, np.ndarray) else x.data_ptr()
+    return None if x is None else x.data_ptr()
 
 
-def type_of(x: Tensor) -> int:
+def type_of(x: Numbers) -> int:
     """The library's code for a tensor's type."""
     return TYPES[x.dtype]
 
 
 def matmul(
-    left: Tensor,
-    right: Tensor,
-    out: Tensor,
+    left: Numbers,
+    right: Numbers,
+    out: Out,
     *,
     left_transposed: bool = False,
     right_transposed: bool = False,
     bias: Tensor | None = None,
     gelu: bool = False,
     accumulate: bool = False,
-) -> Tensor:
+) -> Out:
     """`out` (M, N) = left (M, K) x right (K, N), plus a bias (N), then gelu; or added to what `out` holds."""
     rows, columns = out.shape
     inner = left.shape[0 if left_transposed else 1]
@@ -162,21 +115,21 @@ def matmul(
         gelu,
         accumulate,
     )
-    _call("matmul", ctypes.byref(arguments), operations=2 * rows * inner * columns)
+    call("matmul", ctypes.byref(arguments), operations=2 * rows * inner * columns)
     return out
 
 
-def gelu(x: Tensor) -> Tensor:
+def gelu(x: Numbers) -> Matrix:
     """The exact gelu, element by element."""
-    y = new_empty(x.shape, x.dtype)
-    _call("gelu", math.prod(x.shape), TYPES[x.dtype], x.data_ptr(), y.data_ptr())
+    y = Matrix(x.shape, x.dtype)
+    call("gelu", math.prod(x.shape), TYPES[x.dtype], x.data_ptr(), y.data_ptr())
     return y
 
 
-def gelu_gradient(x: Tensor, grad_y: Tensor) -> Tensor:
+def gelu_gradient(x: Numbers, grad_y: Numbers) -> Matrix:
     """The gradient for the `x` of `gelu`."""
-    grad_x = new_empty(x.shape, x.dtype)
-    _call(
+    grad_x = Matrix(x.shape, x.dtype)
+    call(
         "gelu_gradient",
         math.prod(x.shape),
         TYPES[x.dtype],
@@ -187,7 +140,7 @@ def gelu_gradient(x: Tensor, grad_y: Tensor) -> Tensor:
     return grad_x
 
 
-def _attention(a: Attention, query: Tensor, key: Tensor, value: Tensor) -> AttentionArguments:
+def _attention(a: Attention, query: Numbers, key: Numbers, value: Numbers) -> AttentionArguments:
     return AttentionArguments(
         len(a.query_starts) - 1,
         a.heads,
@@ -204,30 +157,31 @@ def _attention(a: Attention, query: Tensor, key: Tensor, value: Tensor) -> Atten
     )
 
 
-def attention(a: Attention, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+def attention(a: Attention, query: Numbers, key: Numbers, value: Numbers) -> tuple[Matrix, Matrix]:
     """Context (N, D) of packed queries (N, D) over keys and values (M, D), and what the gradient needs."""
-    context = new_empty(query.shape, query.dtype)
-    log_sums = new_empty([query.shape[0], a.heads])
+    context = Matrix(query.shape, query.dtype)
+    log_sums = Matrix([query.shape[0], a.heads])
     arguments = _attention(a, query, key, value)
-    _call("attention", ctypes.byref(arguments), context.data_ptr(), log_sums.data_ptr())
+    call("attention", ctypes.byref(arguments), context.data_ptr(), log_sums.data_ptr(), holds=a)
     return context, log_sums
 
 
 def attention_gradient(
-    a: Attention, query: Tensor, key: Tensor, value: Tensor, log_sums: Tensor, grad_context: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+    a: Attention, query: Numbers, key: Numbers, value: Numbers, log_sums: Numbers, grad_context: Numbers
+) -> tuple[Matrix, Matrix, Matrix]:
     """The gradients for query, key and value."""
     gradients = (
-        new_empty(query.shape, query.dtype),
-        new_empty(key.shape, key.dtype),
-        new_empty(value.shape, value.dtype),
+        Matrix(query.shape, query.dtype),
+        Matrix(key.shape, key.dtype),
+        Matrix(value.shape, value.dtype),
     )
-    _call(
+    call(
         "attention_gradient",
         ctypes.byref(_attention(a, query, key, value)),
         log_sums.data_ptr(),
         grad_context.data_ptr(),
         *(gradient.data_ptr() for gradient in gradients),
+        holds=a,
     )
     return gradients
 
@@ -241,48 +195,54 @@ class Norm(NamedTuple):
     dropout: Dropout
 
 
-def _norm(n: Norm, shape: Sequence[int], x: Tensor | None, residual: Tensor | None) -> NormArguments:
+def _norm(n: Norm, shape: Sequence[int], x: Numbers | None, residual: Numbers | None) -> NormArguments:
     gain, shift = n.gain.data_ptr(), n.shift.data_ptr()
     return NormArguments(*shape, address(x), address(residual), gain, shift, n.epsilon, *n.dropout)
 
 
 def add_norm(
-    n: Norm, x: Tensor, residual: Tensor | None, kept_dtype: paddle.dtype | None
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    n: Norm, x: Numbers, residual: Numbers | None, kept_dtype: paddle.dtype | None
+) -> tuple[Matrix, Matrix | None, Matrix | None]:
     """Layer norm of dropout(x) + residual, all (N, D) float32; and, for the gradient, the normalised sum and scales.
 
     These two are made where `kept_dtype` says how.
     """
-    y = new_empty(x.shape, x.dtype)
-    normal = None if kept_dtype is None else new_empty(x.shape, kept_dtype)
-    scales = None if kept_dtype is None else new_empty([x.shape[0]])
+    y = Matrix(x.shape, x.dtype)
+    normal = None if kept_dtype is None else Matrix(x.shape, kept_dtype)
+    scales = None if kept_dtype is None else Matrix([x.shape[0]])
     kept_type = FLOAT32 if kept_dtype is None else TYPES[kept_dtype]
     arguments = _norm(n, x.shape, x, residual)
-    _call("add_norm", ctypes.byref(arguments), y.data_ptr(), address(normal), kept_type, address(scales))
+    call("add_norm", ctypes.byref(arguments), y.data_ptr(), address(normal), kept_type, address(scales))
     return y, normal, scales
 
 
 class NormGradients(NamedTuple):
     """Gradients of `add_norm`; `x_sum` (D,) is that of a bias that was added to x."""
 
-    x: Tensor
-    residual: Tensor | None
-    gain: Tensor
-    shift: Tensor
-    x_sum: Tensor
+    x: Matrix
+    residual: Matrix | None
+    gain: Matrix
+    shift: Matrix
+    x_sum: Matrix
 
 
 def add_norm_gradient(
-    n: Norm, normal: Tensor, scales: Tensor, grad_y: Tensor, *, has_residual: bool, grad_dtype: paddle.dtype
+    n: Norm,
+    normal: Numbers,
+    scales: Numbers,
+    grad_y: Numbers,
+    *,
+    has_residual: bool,
+    grad_dtype: paddle.dtype,
 ) -> NormGradients:
     """The gradients of `add_norm`."""
     size = [normal.shape[1]]
     to = NormGradients(
-        x=new_empty(normal.shape, grad_dtype),
-        residual=new_empty(normal.shape) if has_residual else None,
-        gain=new_empty(size),
-        shift=new_empty(size),
-        x_sum=new_empty(size),
+        x=Matrix(normal.shape, grad_dtype),
+        residual=Matrix(normal.shape) if has_residual else None,
+        gain=Matrix(size),
+        shift=Matrix(size),
+        x_sum=Matrix(size),
     )
     addresses = NormGradientArguments(
         to.x.data_ptr(),
@@ -292,7 +252,7 @@ def add_norm_gradient(
         to.shift.data_ptr(),
         to.x_sum.data_ptr(),
     )
-    _call(
+    call(
         "add_norm_gradient",
         ctypes.byref(_norm(n, normal.shape, None, None)),
         normal.data_ptr(),
@@ -304,33 +264,41 @@ def add_norm_gradient(
     return to
 
 
-def dropout(x: Tensor, d: Dropout) -> Tensor:
+def dropout(x: Numbers, d: Dropout) -> Matrix:
     """Dropout of (N, D) float32; of a gradient it is the gradient."""
-    y = new_empty(x.shape, x.dtype)
-    _call("dropout", *x.shape, x.data_ptr(), y.data_ptr(), *d)
+    y = Matrix(x.shape, x.dtype)
+    call("dropout", *x.shape, x.data_ptr(), y.data_ptr(), *d)
     return y
 
 
-def convert(x: Tensor, dtype: paddle.dtype) -> Tensor:
+@overload
+def convert(x: Matrix, dtype: paddle.dtype) -> Matrix: ...
+
+
+@overload
+def convert(x: Numbers, dtype: paddle.dtype) -> Numbers: ...
+
+
+def convert(x: Numbers, dtype: paddle.dtype) -> Numbers:
     """The same numbers in another type."""
     if x.dtype == dtype:
         return x
-    y = new_empty(x.shape, dtype)
-    _call("convert", math.prod(x.shape), x.data_ptr(), TYPES[x.dtype], y.data_ptr(), TYPES[dtype])
+    y = Matrix(x.shape, dtype)
+    call("convert", math.prod(x.shape), x.data_ptr(), TYPES[x.dtype], y.data_ptr(), TYPES[dtype])
     return y
 
 
-def column_sums(x: Tensor) -> Tensor:
+def column_sums(x: Numbers) -> Matrix:
     """Sum over the rows of (N, D); (D,) float32."""
-    sums = new_empty([x.shape[1]])
-    _call("column_sums", *x.shape, x.data_ptr(), TYPES[x.dtype], sums.data_ptr())
+    sums = Matrix([x.shape[1]])
+    call("column_sums", *x.shape, x.data_ptr(), TYPES[x.dtype], sums.data_ptr())
     return sums
 
 
 def adam_step(tensors: Sequence[AdamTensor], settings: AdamSettings) -> None:
     """One AdamW step over all tensors."""
     array = (AdamTensor * len(tensors))(*tensors)
-    _call("adam_step", len(tensors), ctypes.byref(array), ctypes.byref(settings))
+    call("adam_step", len(tensors), ctypes.byref(array), ctypes.byref(settings))
 
 
 def adam_step_of_rows(
@@ -348,4 +316,5 @@ def adam_step_of_rows(
     places, gradients = np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(gradients)
     addresses = (array.ctypes.data for array in (places, gradients))
     own = AdamRows(gradients.shape[1], moving.ctypes.data, len(places), *addresses)
-    _call("adam_step_of_rows", ctypes.byref(table), ctypes.byref(own), ctypes.byref(settings))
+    holds = moving, places, gradients
+    call("adam_step_of_rows", ctypes.byref(table), ctypes.byref(own), ctypes.byref(settings), holds=holds)

@@ -19,9 +19,10 @@ from paddle import Tensor
 from vilbert import kernel_reference as reference
 from vilbert import kernels
 from vilbert.kernel_library import has_bfloat16, unfit_because
+from vilbert.matrix import Matrix
 
 TOLERANCES = {paddle.float32: 2e-5, paddle.bfloat16: 2e-2}  # of the largest number
-Results = Iterator[tuple[Tensor, np.ndarray]]  # what a kernel made, and what it should be
+Results = Iterator[tuple[kernels.Numbers, np.ndarray]]  # what a kernel made, and what it should be
 
 
 class SelfTestError(Exception):
@@ -42,9 +43,10 @@ class Numbers:
         return tensor, as_float64(tensor)
 
 
-def as_float64(tensor: Tensor) -> np.ndarray:
-    """The numbers of a tensor."""
-    return tensor.cast("float32").numpy().astype(np.float64)
+def as_float64(x: kernels.Numbers) -> np.ndarray:
+    """The numbers that a kernel takes or makes."""
+    single = x.float32() if isinstance(x, Matrix) else x.cast("float32").numpy()
+    return single.astype(np.float64)
 
 
 def _matmul(numbers: Numbers) -> Results:

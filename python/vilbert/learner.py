@@ -17,6 +17,7 @@ from vilbert.batches import Batch, PackedBatch
 from vilbert.dataset import ReferringDataset, groups_of_similar_length
 from vilbert.errors import ConfigError, MachineError
 from vilbert.evaluate import cross_entropy, cross_entropy_gradient
+from vilbert.matrix import Matrix
 from vilbert.model import Vilbert
 from vilbert.optim import FusedOptimizer, Optimizer, OptimizerSettings, StockOptimizer
 from vilbert.packed import LoweredWeights, Pass
@@ -25,7 +26,6 @@ from vilbert.scorer import KernelScorer, Scorer, StockScorer
 from vilbert.session import to_inputs, to_packed_inputs
 from vilbert.tape import GradientsAtOnce, SummedGradients
 from vilbert.training_spec import TrainingSpec
-from vilbert.views import tensor_over
 
 # Regions that go through the model at once: enough for products at full speed, and what is kept of them for the
 # backward pass (about 0.6 MB a region of the full model) stays below a few gigabytes.
@@ -157,28 +157,30 @@ class KernelLearner:
         first = list(islice(batches, 2))
         at_once = self._at_once if on_change is not None and len(first) == 1 else None
         gradients = at_once or SummedGradients()
-        for batch in chain(first, batches):
-            shared = Pass(
-                is_training=True,
-                lowered=self._lowered,
-                seed=seed,
-                first_stream=stream,
-                gradients=gradients,
-                recomputes=self._recomputes,
-            )
-            logits = self._model.region_logits(to_packed_inputs(batch, shared))  # (R,)
-            stream = shared.next_stream
-            scores, count = logits.numpy(), len(batch.targets)
-            total += cross_entropy(scores[:count], batch.targets) / step_size
-            if not math.isfinite(total):
-                return total
-            if at_once is not None and on_change is not None:
-                on_change()
-            assert shared.tape is not None, "the pass has gradients"
-            gradient = np.zeros(len(scores), np.float32)  # those behind the targets are of no region
-            gradient[:count] = cross_entropy_gradient(scores[:count], batch.targets) / step_size
-            shared.tape.backward(logits, tensor_over(gradient))
-        gradients.finish()
+        with kernels.together():
+            for batch in chain(first, batches):
+                shared = Pass(
+                    is_training=True,
+                    lowered=self._lowered,
+                    seed=seed,
+                    first_stream=stream,
+                    gradients=gradients,
+                    recomputes=self._recomputes,
+                )
+                logits = self._model.region_logits(to_packed_inputs(batch, shared))  # (R,)
+                stream = shared.next_stream
+                assert isinstance(logits, Matrix), "packed rows are matrices"
+                scores, count = logits.numpy(), len(batch.targets)
+                total += cross_entropy(scores[:count], batch.targets) / step_size
+                if not math.isfinite(total):
+                    return total
+                if at_once is not None and on_change is not None:
+                    on_change()
+                assert shared.tape is not None, "the pass has gradients"
+                gradient = np.zeros(len(scores), np.float32)  # those behind the targets are of no region
+                gradient[:count] = cross_entropy_gradient(scores[:count], batch.targets) / step_size
+                shared.tape.backward(logits, Matrix.over(gradient))
+            gradients.finish()
         return total
 
     def optimizer(self, named: Sequence[tuple[str, Tensor]], settings: OptimizerSettings) -> Optimizer:

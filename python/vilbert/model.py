@@ -19,6 +19,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from vilbert.config import ModelConfig
+from vilbert.matrix import Matrix
 from vilbert.rows import ACTIVATIONS, MASKED, PaddedRows, Rows
 
 
@@ -26,9 +27,9 @@ from vilbert.rows import ACTIVATIONS, MASKED, PaddedRows, Rows
 class Inputs:
     """One batch, padded or packed as its rows say; packed, B x T and B x R are one dimension."""
 
-    tokens: Tensor  # (B, T) int64
-    features: Tensor  # (B, R, v_feature_size)
-    locations: Tensor  # (B, R, 5)
+    tokens: Tensor | Matrix  # (B, T) int64
+    features: Tensor | Matrix  # (B, R, v_feature_size)
+    locations: Tensor | Matrix  # (B, R, 5)
     text_rows: Rows
     image_rows: Rows
     region_mask: Tensor | None = None  # (B, R) float32, 1 for what is real; None when nothing is padded

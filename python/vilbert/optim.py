@@ -202,7 +202,7 @@ class FusedOptimizer:
             1 - BETA2 ** (self._steps + 1),
         )
 
-    def take(self, gradients: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def take(self, gradients: Iterable[tuple[Tensor, kernels.Numbers]]) -> None:
         """Applies whole gradients of parameters before the end of their step, which then leaves these alone."""
         assert self._settings is not None, "a step has begun"
         taken = [self._tensor(self._change(each), each, gradient) for each, gradient in gradients]
@@ -238,7 +238,7 @@ class FusedOptimizer:
             self._moving.pop(name, None)
         self._steps, self._settings = self._steps + 1, None
 
-    def _tensor(self, name: str, parameter: Tensor, gradient: Tensor | None) -> kernels.AdamTensor:
+    def _tensor(self, name: str, parameter: Tensor, gradient: kernels.Numbers | None) -> kernels.AdamTensor:
         return kernels.AdamTensor(
             self._sizes[name],
             parameter.data_ptr(),

@@ -15,9 +15,11 @@ import paddle
 from paddle import Tensor, nn
 
 from vilbert import kernels
+from vilbert.kernels import Numbers
+from vilbert.matrix import Matrix
 from vilbert.rows import ACTIVATIONS
-from vilbert.tape import Gradients, Tape, node_of
-from vilbert.views import bytes_of_rows, new_empty, numbers_of
+from vilbert.tape import Gradients, Tape
+from vilbert.views import numbers_of, tensor_over
 
 
 class LoweredWeights:
@@ -29,9 +31,9 @@ class LoweredWeights:
 
     def __init__(self, *, are_kept: bool = True) -> None:
         self._are_kept = are_kept
-        self._copies: dict[str, Tensor] = {}
+        self._copies: dict[str, Numbers] = {}
 
-    def of(self, weight: Tensor) -> Tensor:
+    def of(self, weight: Tensor) -> Numbers:
         """The copy of a weight."""
         copy = self._copies.get(weight.name)
         if copy is None:
@@ -40,7 +42,7 @@ class LoweredWeights:
             self._copies[weight.name] = copy
         return copy
 
-    def known(self, weight: Tensor) -> Tensor | None:
+    def known(self, weight: Tensor) -> Numbers | None:
         """The copy of a weight if there is one."""
         return self._copies.get(weight.name)
 
@@ -72,13 +74,13 @@ class Pass:
         """What records now; nothing does where Paddle would not either."""
         return self._tape if self._tape is not None and paddle.is_grad_enabled() else None
 
-    def weight(self, linear: nn.Linear) -> Tensor:
+    def weight(self, linear: nn.Linear) -> Numbers:
         """A linear layer's weight (K, N) in the type of the products."""
         return linear.weight if self._lowered is None else self._lowered.of(linear.weight)
 
-    def product(self, x: Tensor, linear: nn.Linear, dtype: paddle.dtype, *, gelu: bool = False) -> Tensor:
+    def product(self, x: Numbers, linear: nn.Linear, dtype: paddle.dtype, *, gelu: bool = False) -> Matrix:
         """The layer's output (M, N) in `dtype` for an x (M, K) in the type of the products."""
-        out = new_empty([x.shape[0], linear.weight.shape[1]], dtype)
+        out = Matrix([x.shape[0], linear.weight.shape[1]], dtype)
         return kernels.matmul(x, self.weight(linear), out, bias=linear.bias, gelu=gelu)
 
     def dropout(self, layer: nn.Dropout | None) -> kernels.Dropout:
@@ -116,19 +118,19 @@ class PackedRows:
         self._positions = positions  # (N,) of each row in its sequence
 
     def embed_text(
-        self, tokens: Tensor, words: nn.Embedding, positions: nn.Embedding, types: nn.Embedding
-    ) -> Tensor:
+        self, tokens: Matrix, words: nn.Embedding, positions: nn.Embedding, types: nn.Embedding
+    ) -> Matrix:
         assert self._positions is not None, "only words have positions"
         places, ids = self._positions, tokens.numpy()
         tables = [numbers_of(each.weight) for each in (words, positions, types)]
-        y = new_empty([len(ids), tables[0].shape[1]])
-        numbers_of(y)[:] = tables[0][ids] + (tables[1][places] + tables[2][0])
+        y = Matrix([len(ids), tables[0].shape[1]])
+        y.numpy()[:] = tables[0][ids] + (tables[1][places] + tables[2][0])
         tape = self.shared.tape
         if tape is None:
             return y
 
-        def backward(grads: Sequence[Tensor | None]) -> None:
-            grad = numbers_of(_only(grads))
+        def backward(grads: Sequence[Matrix | None]) -> None:
+            grad = _only(grads).numpy()
             is_word = ids != words._padding_idx
             for table, rows, grad_rows in (
                 (words.weight, ids[is_word], grad[is_word]),
@@ -142,8 +144,8 @@ class PackedRows:
         return y
 
     def embed_regions(
-        self, features: Tensor, feature_linear: nn.Linear, locations: Tensor, location_linear: nn.Linear
-    ) -> Tensor:
+        self, features: Matrix, feature_linear: nn.Linear, locations: Matrix, location_linear: nn.Linear
+    ) -> Matrix:
         low = kernels.convert(features, self.shared.dtype)
         y = self.shared.product(low, feature_linear, paddle.float32)
         # Always in float32: neighbouring boxes differ by less than bfloat16 can tell.
@@ -152,7 +154,7 @@ class PackedRows:
         if tape is None:
             return y
 
-        def backward(grads: Sequence[Tensor | None]) -> None:
+        def backward(grads: Sequence[Matrix | None]) -> None:
             grad = _only(grads)
             tape.learn_linear(feature_linear, low, kernels.convert(grad, low.dtype))
             tape.learn_linear(location_linear, locations, grad)
@@ -160,27 +162,27 @@ class PackedRows:
         tape.record(backward, (), (y,), _parameters(feature_linear, location_linear))
         return y
 
-    def project(self, x: Tensor, *linears: nn.Linear) -> tuple[Tensor, ...]:
+    def project(self, x: Matrix, *linears: nn.Linear) -> tuple[Matrix, ...]:
         return self._project(x, linears, self.shared.dtype)
 
-    def score(self, x: Tensor, linear: nn.Linear) -> Tensor:
+    def score(self, x: Matrix, linear: nn.Linear) -> Matrix:
         (column,) = self._project(x, [linear], paddle.float32)
-        y = column.squeeze(-1)
+        y = column.reshaped(column.shape[0])
         tape = self.shared.tape
         if tape is not None:
-            source = node_of(column)
-            tape.record(lambda grads: tape.add(source, _only(grads).unsqueeze(-1)), (column,), (y,))
+            source, shape = column.node, column.shape
+            tape.record(lambda grads: tape.add(source, _only(grads).reshaped(*shape)), (column,), (y,))
         return y
 
-    def _project(self, x: Tensor, linears: Sequence[nn.Linear], dtype: paddle.dtype) -> tuple[Tensor, ...]:
+    def _project(self, x: Matrix, linears: Sequence[nn.Linear], dtype: paddle.dtype) -> tuple[Matrix, ...]:
         shared, tape = self.shared, self.shared.tape
         low = kernels.convert(x, shared.dtype)  # (N, K)
         ys = tuple(shared.product(low, linear, dtype) for linear in linears)
         if tape is None:
             return ys
-        source = node_of(x)
+        source = x.node
 
-        def backward(grads: Sequence[Tensor | None]) -> None:
+        def backward(grads: Sequence[Matrix | None]) -> None:
             for linear, grad in zip(linears, grads):
                 if grad is not None:
                     grad_y = kernels.convert(grad, low.dtype)
@@ -191,25 +193,25 @@ class PackedRows:
         return ys
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, keys: PackedRows, heads: int, dropout: nn.Dropout
-    ) -> Tensor:
+        self, query: Matrix, key: Matrix, value: Matrix, keys: PackedRows, heads: int, dropout: nn.Dropout
+    ) -> Matrix:
         tape = self.shared.tape
         how = kernels.Attention(self.starts, keys.starts, heads, self.shared.dropout(dropout))
         context, log_sums = kernels.attention(how, query, key, value)  # (N, D)
         if tape is None:
             return context
 
-        def backward(grads: Sequence[Tensor | None]) -> None:
+        def backward(grads: Sequence[Matrix | None]) -> None:
             gradients = kernels.attention_gradient(how, query, key, value, log_sums, _only(grads))
             for x, gradient in zip((query, key, value), gradients):
-                tape.add(node_of(x), gradient)
+                tape.add(x.node, gradient)
 
         tape.record(backward, (query, key, value), (context,))
         return context
 
     def residual(
-        self, x: Tensor, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Tensor
-    ) -> Tensor:
+        self, x: Matrix, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Matrix
+    ) -> Matrix:
         shared, tape = self.shared, self.shared.tape
         low = kernels.convert(x, shared.dtype)
         out = shared.product(low, dense, paddle.float32)
@@ -217,9 +219,9 @@ class PackedRows:
         y, gradients_of = self._add_norm(how, out, residual, shared.dtype)
         if tape is None:
             return y
-        source, residual_source = node_of(x), node_of(residual)
+        source, residual_source = x.node, residual.node
 
-        def backward(grads: Sequence[Tensor | None]) -> None:
+        def backward(grads: Sequence[Matrix | None]) -> None:
             g = gradients_of(grads)
             tape.add(residual_source, g.residual)
             tape.add_product(source, g.x, shared.weight(dense))
@@ -228,7 +230,7 @@ class PackedRows:
         tape.record(backward, (x, residual), (y,), (*_parameters(dense), how.gain, how.shift))
         return y
 
-    def intermediate(self, x: Tensor, dense: nn.Linear, activation: str) -> Tensor:
+    def intermediate(self, x: Matrix, dense: nn.Linear, activation: str) -> Matrix:
         shared, tape = self.shared, self.shared.tape
         is_gelu = activation == "gelu"
         low = kernels.convert(x, shared.dtype)
@@ -236,12 +238,12 @@ class PackedRows:
         before = shared.product(low, dense, shared.dtype if is_gelu else paddle.float32, gelu=is_fused)
         if is_fused:
             return before
-        y = kernels.gelu(before) if is_gelu else ACTIVATIONS[activation](before)
+        y = kernels.gelu(before) if is_gelu else _stock(activation, before)
         if tape is None:
             return y
-        source = node_of(x)
+        source = x.node
 
-        def backward(grads: Sequence[Tensor | None]) -> None:
+        def backward(grads: Sequence[Matrix | None]) -> None:
             grad = _only(grads)
             if is_gelu:
                 grad_before = kernels.gelu_gradient(before, grad)
@@ -253,26 +255,26 @@ class PackedRows:
         tape.record(backward, (x,), (y,), _parameters(dense))
         return y
 
-    def norm(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
+    def norm(self, x: Matrix, norm: nn.LayerNorm) -> Matrix:
         tape = self.shared.tape
         how = _norm(norm, kernels.Dropout(0.0, 0, 0))
         y, gradients_of = self._add_norm(how, x, None, paddle.float32)
         if tape is not None:
-            source = node_of(x)
+            source = x.node
             tape.record(
                 lambda grads: tape.add(source, gradients_of(grads).x), (x,), (y,), (how.gain, how.shift)
             )
         return y
 
     def _add_norm(
-        self, how: kernels.Norm, x: Tensor, residual: Tensor | None, kept_dtype: paddle.dtype
-    ) -> tuple[Tensor, Callable[[Sequence[Tensor | None]], kernels.NormGradients]]:
+        self, how: kernels.Norm, x: Matrix, residual: Matrix | None, kept_dtype: paddle.dtype
+    ) -> tuple[Matrix, Callable[[Sequence[Matrix | None]], kernels.NormGradients]]:
         """Layer norm of dropout(x) + residual; and what makes its gradients, those of its own parameters learnt."""
         tape = self.shared.tape
         y, normal, scales = kernels.add_norm(how, x, residual, None if tape is None else kept_dtype)
         has_residual = residual is not None
 
-        def gradients_of(grads: Sequence[Tensor | None]) -> kernels.NormGradients:
+        def gradients_of(grads: Sequence[Matrix | None]) -> kernels.NormGradients:
             assert tape is not None, "only a tape asks"
             assert normal is not None, "kept for the tape"
             assert scales is not None, "kept for the tape"
@@ -285,24 +287,24 @@ class PackedRows:
 
         return y, gradients_of
 
-    def dropout(self, x: Tensor, dropout: nn.Dropout) -> Tensor:
+    def dropout(self, x: Matrix, dropout: nn.Dropout) -> Matrix:
         tape = self.shared.tape
         how = self.shared.dropout(dropout)
         if not how.probability:
             return x
         y = kernels.dropout(x, how)
         if tape is not None:
-            source = node_of(x)
+            source = x.node
             tape.record(lambda grads: tape.add(source, kernels.dropout(_only(grads), how)), (x,), (y,))
         return y
 
-    def unshared(self, x: Tensor) -> tuple[Tensor, PackedRows]:
+    def unshared(self, x: Matrix) -> tuple[Matrix, PackedRows]:
         return x, self
 
     def after_meeting(self) -> PackedRows:
         return self
 
-    def segment(self, layer: nn.Layer, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    def segment(self, layer: nn.Layer, function: Callable[..., Matrix], *inputs: Matrix) -> Matrix:
         shared, tape = self.shared, self.shared.tape
         if tape is None or not shared.recomputes:
             return function(*inputs)
@@ -310,7 +312,7 @@ class PackedRows:
         with shared.recording_on(None):
             y = function(*inputs)
 
-        def backward(grads: Sequence[Tensor | None]) -> None:
+        def backward(grads: Sequence[Matrix | None]) -> None:
             part = Tape(tape.gradients)
             with shared.recording_on(part), shared.once_more_from(stream):
                 again = function(*inputs)
@@ -332,27 +334,27 @@ class SharedRows(PackedRows):
         super().__init__(shared, starts)
         self._places = places
 
-    def project(self, x: Tensor, *linears: nn.Linear) -> tuple[Tensor, ...]:
+    def project(self, x: Matrix, *linears: nn.Linear) -> tuple[Matrix, ...]:
         return tuple(map(self._spread, super().project(x, *linears)))
 
     def residual(
-        self, x: Tensor, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Tensor
-    ) -> Tensor:
+        self, x: Matrix, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Matrix
+    ) -> Matrix:
         return super().residual(x, dense, dropout, norm, self._spread(residual))
 
-    def unshared(self, x: Tensor) -> tuple[Tensor, PackedRows]:
+    def unshared(self, x: Matrix) -> tuple[Matrix, PackedRows]:
         return self._spread(x), self.after_meeting()
 
     def after_meeting(self) -> PackedRows:
         return PackedRows(self.shared, self.starts)
 
-    def _spread(self, x: Tensor) -> Tensor:
-        y = new_empty([len(self._places), x.shape[1]], x.dtype)
-        np.take(bytes_of_rows(x), self._places, axis=0, out=bytes_of_rows(y), mode="clip")
+    def _spread(self, x: Matrix) -> Matrix:
+        y = Matrix([len(self._places), x.shape[1]], x.dtype)
+        np.take(x.numpy(), self._places, axis=0, out=y.numpy(), mode="clip")
         return y
 
 
-def _only(grads: Sequence[Tensor | None]) -> Tensor:
+def _only(grads: Sequence[Matrix | None]) -> Matrix:
     (grad,) = grads
     assert grad is not None, "the tape asks for no gradient without one"
     return grad
@@ -368,10 +370,15 @@ def _norm(layer: nn.LayerNorm, dropout: kernels.Dropout) -> kernels.Norm:
     return kernels.Norm(layer.weight, layer.bias, layer._epsilon, dropout)
 
 
-def _stock_gradient(activation: str, before: Tensor, grad: Tensor) -> Tensor:
-    """The gradient of an activation for which there is no kernel."""
-    x = before.detach()
+def _stock(activation: str, before: Matrix) -> Matrix:
+    """An activation for which there is no kernel."""
+    return Matrix.over(ACTIVATIONS[activation](tensor_over(before.numpy())).numpy())
+
+
+def _stock_gradient(activation: str, before: Matrix, grad: Matrix) -> Matrix:
+    """Its gradient."""
+    x = tensor_over(before.numpy())
     x.stop_gradient = False
-    ACTIVATIONS[activation](x).backward(grad)
+    ACTIVATIONS[activation](x).backward(tensor_over(grad.float32()))
     assert x.grad is not None, "an activation has a gradient"
-    return x.grad
+    return Matrix.over(x.grad.numpy())

@@ -17,57 +17,52 @@ from paddle.distributed.fleet.utils import recompute
 MASKED = -10000.0  # added to the scores and logits of padding
 ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu, "swish": F.swish}
 
+X = TypeVar("X")
 Self = TypeVar("Self")
 
 
-class Rows(Protocol[Self]):
-    """The operators of one stream, (…, D) float32 in and out."""
+class Rows(Protocol[X, Self]):
+    """The operators of one stream, (…, D) float32 in and out: tensors of Paddle, or matrices of the kernels."""
 
-    def embed_text(
-        self, tokens: Tensor, words: nn.Embedding, positions: nn.Embedding, types: nn.Embedding
-    ) -> Tensor:
+    def embed_text(self, tokens: X, words: nn.Embedding, positions: nn.Embedding, types: nn.Embedding) -> X:
         """Sum of the rows of the three tables for tokens, which are all of type 0."""
         ...
 
     def embed_regions(
-        self, features: Tensor, feature_linear: nn.Linear, locations: Tensor, location_linear: nn.Linear
-    ) -> Tensor:
+        self, features: X, feature_linear: nn.Linear, locations: X, location_linear: nn.Linear
+    ) -> X:
         """Sum of the projections of features and of locations."""
         ...
 
-    def project(self, x: Tensor, *linears: nn.Linear) -> tuple[Tensor, ...]:
+    def project(self, x: X, *linears: nn.Linear) -> tuple[X, ...]:
         """Several linear layers of one input, for `attend`."""
         ...
 
-    def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, keys: Self, heads: int, dropout: nn.Dropout
-    ) -> Tensor:
+    def attend(self, query: X, key: X, value: X, keys: Self, heads: int, dropout: nn.Dropout) -> X:
         """Multi-head attention of these rows' queries over the keys and values of others (or the same)."""
         ...
 
-    def residual(
-        self, x: Tensor, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: Tensor
-    ) -> Tensor:
+    def residual(self, x: X, dense: nn.Linear, dropout: nn.Dropout, norm: nn.LayerNorm, residual: X) -> X:
         """Layer norm of dropout(dense(x)) + residual."""
         ...
 
-    def intermediate(self, x: Tensor, dense: nn.Linear, activation: str) -> Tensor:
+    def intermediate(self, x: X, dense: nn.Linear, activation: str) -> X:
         """A linear layer and its activation."""
         ...
 
-    def norm(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
+    def norm(self, x: X, norm: nn.LayerNorm) -> X:
         """Layer norm."""
         ...
 
-    def dropout(self, x: Tensor, dropout: nn.Dropout) -> Tensor:
+    def dropout(self, x: X, dropout: nn.Dropout) -> X:
         """Dropout."""
         ...
 
-    def score(self, x: Tensor, linear: nn.Linear) -> Tensor:
+    def score(self, x: X, linear: nn.Linear) -> X:
         """The one number (…) that a linear layer makes of each row."""
         ...
 
-    def unshared(self, x: Tensor) -> tuple[Tensor, Self]:
+    def unshared(self, x: X) -> tuple[X, Self]:
         """The stream with rows of each expression, where those of an image were shared; and these rows."""
         ...
 
@@ -75,7 +70,7 @@ class Rows(Protocol[Self]):
         """The rows of what a meeting with the other stream gives: it shares none."""
         ...
 
-    def segment(self, layer: nn.Layer, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    def segment(self, layer: nn.Layer, function: Callable[..., X], *inputs: X) -> X:
         """What a function of a layer makes of inputs: a part of the network that may be computed twice, to keep less."""
         ...
 

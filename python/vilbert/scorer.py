@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import paddle
 
+from vilbert import kernels
 from vilbert.batches import Batch, PackedBatch
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset, by_image, by_length
@@ -96,7 +97,7 @@ class KernelScorer:
     def score(self, assembled: PackedBatch) -> list[np.ndarray]:
         """Logits of the real regions."""
         shared = Pass(is_training=False, lowered=self._lowered)
-        with paddle.no_grad():
+        with paddle.no_grad(), kernels.together():
             logits = self._model.region_logits(to_packed_inputs(assembled, shared)).numpy()  # (R,)
         offsets = assembled.region_offsets
         return [logits[start:stop].copy() for start, stop in zip(offsets[:-1], offsets[1:])]

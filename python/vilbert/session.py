@@ -14,10 +14,10 @@ from vilbert.checkpoint import initialise, load_weights
 from vilbert.config import ModelConfig
 from vilbert.dataset import ReferringDataset
 from vilbert.errors import ConfigError, MachineError
+from vilbert.matrix import Matrix
 from vilbert.model import Inputs, Vilbert, padded_inputs
 from vilbert.packed import PackedRows, Pass, SharedRows
 from vilbert.tensors import TensorFile
-from vilbert.views import tensor_over
 
 # A flag of Paddle: transposes are views. The backward pass copies these element by element, which takes 23 times as
 # long as real transposes, so it is turned off.
@@ -111,15 +111,15 @@ def to_inputs(batch: Batch, *, recomputes: bool = False) -> Inputs:
 
 
 def to_packed_inputs(batch: PackedBatch, shared: Pass) -> Inputs:
-    """The batch as tensors without padding, over the batch's own memory."""
+    """The batch as matrices without padding, over the batch's own memory."""
     if batch.places is None:
         image_rows = PackedRows(shared, batch.region_offsets)
     else:
         image_rows = SharedRows(shared, batch.region_offsets, batch.places)
     return Inputs(
-        tokens=tensor_over(batch.tokens),
-        features=tensor_over(batch.features),
-        locations=tensor_over(batch.locations),
+        tokens=Matrix.over(batch.tokens),
+        features=Matrix.over(batch.features),
+        locations=Matrix.over(batch.locations),
         text_rows=PackedRows(shared, batch.text_offsets, batch.positions),
         image_rows=image_rows,
     )

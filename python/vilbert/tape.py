@@ -15,18 +15,20 @@ import paddle
 from paddle import Tensor, nn
 
 from vilbert import kernels
-from vilbert.views import new_empty, numbers_of, tensor_over
+from vilbert.kernels import Numbers
+from vilbert.matrix import Matrix
+from vilbert.views import tensor_over
 
 
 class Gradients(Protocol):
     """Where the gradients of parameters go."""
 
-    def product(self, weight: Tensor, x: Tensor, grad_y: Tensor) -> None:
+    def product(self, weight: Tensor, x: Numbers, grad_y: Numbers) -> None:
         """That of a weight (K, N): x^T grad_y."""
         ...
 
-    def whole(self, parameter: Tensor, gradient: Tensor) -> None:
-        """That of a parameter, as a tensor that nobody else writes."""
+    def whole(self, parameter: Tensor, gradient: Matrix) -> None:
+        """That of a parameter, which nobody else writes."""
         ...
 
     def rows(self, table: Tensor, rows: np.ndarray, grad_rows: np.ndarray) -> None:
@@ -42,33 +44,33 @@ class SummedGradients:
     """Adds gradients up, those of several passes too."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, tuple[Tensor, Tensor]] = {}  # parameter and gradient, by Paddle's name
+        self._sums: dict[str, tuple[Tensor, Matrix]] = {}  # parameter and gradient, by Paddle's name
 
-    def product(self, weight: Tensor, x: Tensor, grad_y: Tensor) -> None:
+    def product(self, weight: Tensor, x: Numbers, grad_y: Numbers) -> None:
         """Added in the product itself."""
         is_there = weight.name in self._sums
-        gradient = self._sums[weight.name][1] if is_there else new_empty(weight.shape)
+        gradient = self._sums[weight.name][1] if is_there else Matrix(weight.shape)
         kernels.matmul(x, grad_y, gradient, left_transposed=True, accumulate=is_there)
         self._sums[weight.name] = weight, gradient
 
-    def whole(self, parameter: Tensor, gradient: Tensor) -> None:
+    def whole(self, parameter: Tensor, gradient: Matrix) -> None:
         """Added in place."""
         if parameter.name in self._sums:
-            self._sums[parameter.name][1].add_(gradient)
+            self._sums[parameter.name][1].numpy()[...] += gradient.numpy()
         else:
             self._sums[parameter.name] = parameter, gradient
 
     def rows(self, table: Tensor, rows: np.ndarray, grad_rows: np.ndarray) -> None:
         """Added to the rows of a gradient of the table's size."""
         if table.name not in self._sums:
-            self._sums[table.name] = table, paddle.zeros(table.shape, "float32")
+            self._sums[table.name] = table, Matrix.over(np.zeros(table.shape, np.float32))
         places, sums = sums_of_rows(rows, grad_rows)
-        numbers_of(self._sums[table.name][1])[places] += sums
+        self._sums[table.name][1].numpy()[places] += sums
 
     def finish(self) -> None:
         """Makes each sum its parameter's `grad`."""
         for parameter, gradient in self._sums.values():
-            parameter.grad = gradient
+            parameter.grad = tensor_over(gradient.numpy())
         self._sums.clear()
 
 
@@ -79,7 +81,7 @@ SMALL = 2**16
 class GradientUse(Protocol):
     """What puts gradients to use before the end of a step."""
 
-    def take(self, gradients: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def take(self, gradients: Iterable[tuple[Tensor, Numbers]]) -> None:
         """Parameters with their gradients."""
         ...
 
@@ -97,23 +99,23 @@ class GradientsAtOnce:
 
     def __init__(self, use: GradientUse) -> None:
         self._use = use
-        self._waiting: list[tuple[Tensor, Tensor]] = []
+        self._waiting: list[tuple[Tensor, Matrix]] = []
         self._room = np.empty(0, np.float32)  # for one gradient of a large weight after the other
 
-    def product(self, weight: Tensor, x: Tensor, grad_y: Tensor) -> None:
+    def product(self, weight: Tensor, x: Numbers, grad_y: Numbers) -> None:
         """Of large weights, the next one is made in the same place."""
         shape = weight.shape
         size = math.prod(shape)
         if size < SMALL:
-            gradient = new_empty(shape)
+            gradient = Matrix(shape)
             self._waiting.append((weight, kernels.matmul(x, grad_y, gradient, left_transposed=True)))
             return
         if self._room.size < size:
             self._room = np.empty(size, np.float32)
-        gradient = tensor_over(self._room[:size].reshape(shape))
+        gradient = Matrix.over(self._room[:size].reshape(shape))
         self._use.take([(weight, kernels.matmul(x, grad_y, gradient, left_transposed=True))])
 
-    def whole(self, parameter: Tensor, gradient: Tensor) -> None:
+    def whole(self, parameter: Tensor, gradient: Matrix) -> None:
         """Used with others, at the end."""
         self._waiting.append((parameter, gradient))
 
@@ -136,30 +138,22 @@ def sums_of_rows(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.n
     return rows[order][starts], np.add.reduceat(values[order], starts, axis=0)
 
 
-Backward = Callable[[Sequence["Tensor | None"]], None]
+Backward = Callable[[Sequence["Matrix | None"]], None]
 
 
 class Node:
-    """A tensor whose gradient is of use, without its numbers: what no backward pass reads is free to go before."""
+    """A matrix whose gradient is of use, without its numbers: what no backward pass reads is free to go before."""
 
     __slots__ = ("dtype", "gradient", "shape")
 
-    def __init__(self, x: Tensor) -> None:
+    def __init__(self, x: Matrix) -> None:
         self.shape, self.dtype = x.shape, x.dtype
-        self.gradient: Tensor | None = None
+        self.gradient: Matrix | None = None
 
-    def take(self) -> Tensor | None:
+    def take(self) -> Matrix | None:
         """The gradient, which is not needed here any more."""
         gradient, self.gradient = self.gradient, None
         return gradient
-
-
-NODE = "vilbert_node"  # the attribute of a tensor
-
-
-def node_of(x: Tensor) -> Node | None:
-    """The node of a tensor whose gradient is of use."""
-    return vars(x).get(NODE)
 
 
 class Entry(NamedTuple):
@@ -179,37 +173,37 @@ class Tape:
     def record(
         self,
         backward: Backward,
-        inputs: tuple[Tensor, ...],
-        outputs: tuple[Tensor, ...],
+        inputs: tuple[Matrix, ...],
+        outputs: tuple[Matrix, ...],
         parameters: Iterable[Tensor] = (),
     ) -> None:
         """Notes an operator unless nothing before it learns. What `backward` holds is kept until it has run."""
-        if all(node_of(x) is None for x in inputs) and all(each.stop_gradient for each in parameters):
+        if all(x.node is None for x in inputs) and all(each.stop_gradient for each in parameters):
             return
         nodes = tuple(map(Node, outputs))
         for y, node in zip(outputs, nodes):
-            vars(y)[NODE] = node
+            y.node = node
         self._entries.append(Entry(nodes, backward))
 
-    def add(self, x: Node | None, gradient: Tensor | None) -> None:
-        """Adds to the gradient of a tensor, if that is of use; the tape then owns what it is given."""
+    def add(self, x: Node | None, gradient: Matrix | None) -> None:
+        """Adds to the gradient of a matrix, if that is of use; the tape then owns what it is given."""
         if gradient is None or x is None:
             return
         if x.gradient is None:
             x.gradient = gradient
         else:
-            x.gradient.add_(gradient)
+            x.gradient = _sum(x.gradient, gradient)
 
-    def add_product(self, x: Node | None, grad_y: Tensor, weight: Tensor) -> None:
-        """Adds grad_y (M, N) x weight^T (N, K) to the gradient of a tensor (M, K), in the product itself."""
+    def add_product(self, x: Node | None, grad_y: Numbers, weight: Numbers) -> None:
+        """Adds grad_y (M, N) x weight^T (N, K) to the gradient of a matrix (M, K), in the product itself."""
         if x is None:
             return
         is_there = x.gradient is not None
-        gradient = new_empty(x.shape, x.dtype) if x.gradient is None else x.gradient
+        gradient = Matrix(x.shape, x.dtype) if x.gradient is None else x.gradient
         x.gradient = kernels.matmul(grad_y, weight, gradient, right_transposed=True, accumulate=is_there)
 
     def learn_linear(
-        self, linear: nn.Linear, x: Tensor, grad_y: Tensor, grad_bias: Tensor | None = None
+        self, linear: nn.Linear, x: Numbers, grad_y: Numbers, grad_bias: Matrix | None = None
     ) -> None:
         """The gradients of weight (K, N) and bias (N) of y = x W + b; nothing is computed for what is frozen.
 
@@ -221,16 +215,24 @@ class Tape:
         if not bias.stop_gradient:
             self.gradients.whole(bias, kernels.column_sums(grad_y) if grad_bias is None else grad_bias)
 
-    def learn(self, parameter: Tensor, gradient: Tensor) -> None:
+    def learn(self, parameter: Tensor, gradient: Matrix) -> None:
         """The gradient of a parameter, unless that is frozen."""
         if not parameter.stop_gradient:
             self.gradients.whole(parameter, gradient)
 
-    def backward(self, y: Tensor, gradient: Tensor) -> None:
+    def backward(self, y: Matrix, gradient: Matrix) -> None:
         """Goes from the gradient of the last output back to all parameters; forgets what was recorded."""
-        self.add(node_of(y), gradient)
+        self.add(y.node, gradient)
         while self._entries:
             outputs, backward = self._entries.pop()
             found = [output.take() for output in outputs]
             if any(each is not None for each in found):
                 backward(found)
+
+
+def _sum(a: Matrix, b: Matrix) -> Matrix:
+    if a.dtype == paddle.float32:
+        total = a.numpy()
+        total += b.numpy()
+        return a
+    return kernels.convert(Matrix.over(a.float32() + b.float32()), a.dtype)

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import paddle
-from paddle import Tensor, _C_ops
+from paddle import Tensor
 
 LAZY = 2**20  # numbers of a tensor that is worth pages of its own
-_CPU = paddle.CPUPlace()
 
 
 def numbers_of(tensor: Tensor) -> np.ndarray:
@@ -21,13 +20,6 @@ def numbers_of(tensor: Tensor) -> np.ndarray:
         return tensor.numpy()
     memory = (ctypes.c_float * math.prod(tensor.shape)).from_address(tensor.data_ptr())
     return np.ctypeslib.as_array(memory).reshape(tensor.shape)
-
-
-def bytes_of_rows(tensor: Tensor) -> np.ndarray:
-    """The memory of a tensor (N, D) of any type on the CPU, (N, bytes of a row)."""
-    row_bytes = tensor.shape[1] * tensor.element_size()
-    memory = (ctypes.c_uint8 * (tensor.shape[0] * row_bytes)).from_address(tensor.data_ptr())
-    return np.ctypeslib.as_array(memory).reshape(-1, row_bytes)
 
 
 def tensor_over(array: np.ndarray) -> Tensor:
@@ -40,14 +32,6 @@ def tensor_over(array: np.ndarray) -> Tensor:
         name="",
         stop_gradient=True,
     )
-
-
-def new_empty(shape: list[int], dtype: paddle.dtype = paddle.float32) -> Tensor:
-    """A tensor of the CPU whose numbers nobody has set yet.
-
-    A step of training wants hundreds, and half of what `paddle.empty` takes is checking its arguments.
-    """
-    return _C_ops.empty(shape, dtype, _CPU)
 
 
 def new_zeros(shape: Sequence[int]) -> Tensor:

@@ -15,6 +15,7 @@ from vilbert import kernels
 from vilbert.bench_parts import PARTS
 from vilbert.kernel_arguments import SIGNATURES
 from vilbert.kernel_library import has_bfloat16, unfit_because
+from vilbert.kernels_selftest import as_float64
 
 pytestmark = pytest.mark.skipif(not kernels.are_available(), reason=f"no kernels: {unfit_because()}")
 
@@ -44,18 +45,14 @@ class Numbers:
     def __call__(self, *shape: int, dtype: paddle.dtype | None = None) -> tuple[Tensor, np.ndarray]:
         single = paddle.to_tensor(self._random.standard_normal(shape).astype(np.float32))
         tensor = single.cast(dtype or self._dtype)
-        return tensor, numbers_of(tensor)
+        return tensor, as_float64(tensor)
 
 
-def numbers_of(tensor: Tensor) -> np.ndarray:
-    return tensor.cast("float32").numpy().astype(np.float64)
+def bits_of(x: kernels.Numbers) -> bytes:
+    return x.numpy().tobytes()
 
 
-def bits_of(tensor: Tensor) -> bytes:
-    return tensor.numpy().tobytes()
-
-
-def on_threads(run: Callable[[], Sequence[Tensor]]) -> list[Tensor]:
+def on_threads(run: Callable[[], Sequence[kernels.Numbers]]) -> list[kernels.Numbers]:
     """What `run` makes, which is the same to the last bit on one, two and five threads."""
     made = [again_and_again(run, count) for count in (1, 2, 5)]
     for other in made[1:]:
@@ -63,7 +60,7 @@ def on_threads(run: Callable[[], Sequence[Tensor]]) -> list[Tensor]:
     return made[0]
 
 
-def again_and_again(run: Callable[[], Sequence[Tensor]], threads: int) -> list[Tensor]:
+def again_and_again(run: Callable[[], Sequence[kernels.Numbers]], threads: int) -> list[kernels.Numbers]:
     """What `run` makes, which is the same to the last bit each time."""
     with kernels.threads(threads):
         made = [list(run()) for _ in range(3)]
@@ -72,14 +69,14 @@ def again_and_again(run: Callable[[], Sequence[Tensor]], threads: int) -> list[T
     return made[0]
 
 
-def all_bits(tensors: Sequence[Tensor]) -> list[bytes]:
-    return [bits_of(tensor) for tensor in tensors]
+def all_bits(made: Sequence[kernels.Numbers]) -> list[bytes]:
+    return [bits_of(each) for each in made]
 
 
-def assert_close(made: Tensor, expected: np.ndarray, tolerance: float) -> None:
-    assert made.shape == list(expected.shape)
+def assert_close(made: kernels.Numbers, expected: np.ndarray, tolerance: float) -> None:
+    assert tuple(made.shape) == expected.shape
     if expected.size > 0:
-        error = np.abs(numbers_of(made) - expected).max()
+        error = np.abs(as_float64(made) - expected).max()
         assert error <= tolerance * max(1.0, np.abs(expected).max()), f"off by {error}"
 
 
@@ -142,7 +139,7 @@ def test_matmul_is_paddles_linear(dtype: paddle.dtype) -> None:
     numbers = Numbers(dtype)
     x, weight, bias = numbers(70, 48)[0], numbers(48, 33)[0], numbers(33, dtype=SINGLE)[0]
     stock = F.linear(x.cast(SINGLE), weight.cast(SINGLE), bias)
-    assert_close(kernels.matmul(x, weight, paddle.empty([70, 33]), bias=bias), numbers_of(stock), 1e-5)
+    assert_close(kernels.matmul(x, weight, paddle.empty([70, 33]), bias=bias), as_float64(stock), 1e-5)
 
 
 @precisions
@@ -161,8 +158,8 @@ def test_gelu_is_paddles() -> None:
     stock = F.gelu(x)
     stock.backward(grad_y)
     assert x.grad is not None
-    assert_close(kernels.gelu(x), numbers_of(stock), 1e-6)
-    assert_close(kernels.gelu_gradient(x, grad_y), numbers_of(x.grad), 1e-6)
+    assert_close(kernels.gelu(x), as_float64(stock), 1e-6)
+    assert_close(kernels.gelu_gradient(x, grad_y), as_float64(x.grad), 1e-6)
 
 
 # Attention
@@ -203,7 +200,7 @@ def test_attention_and_its_gradients(
     a = kernels.Attention(*starts, heads, dropout)
     expected = reference.Attention(*starts, heads, dropout)
 
-    def run() -> Sequence[Tensor]:
+    def run() -> Sequence[kernels.Numbers]:
         context, log_sums = kernels.attention(a, query, key, value)
         return context, *kernels.attention_gradient(a, query, key, value, log_sums, grad)
 
@@ -230,10 +227,10 @@ def test_attention_is_paddles_softmax_of_scaled_products() -> None:
     q, k, v = (x.detach().reshape([batch * rows, heads * width]) for x in (query, key, value))
     a = kernels.Attention(starts, starts, heads, NO_DROPOUT)
     context, log_sums = kernels.attention(a, q, k, v)
-    assert_close(context, numbers_of(stock), 1e-5)
+    assert_close(context, as_float64(stock), 1e-5)
     for made, x in zip(kernels.attention_gradient(a, q, k, v, log_sums, grad), (query, key, value)):
         assert x.grad is not None
-        assert_close(made.reshape(x.shape), numbers_of(x.grad), 1e-5)
+        assert_close(made.reshaped(*x.shape), as_float64(x.grad), 1e-5)
 
 
 # Layer norm
@@ -266,14 +263,14 @@ def test_add_norm_and_its_gradients(
             kernels.add_norm_gradient(n, normal, scales, grad_y, has_residual=has_residual, grad_dtype=dtype)
         )
     )
-    gradients = reference.add_norm_gradient(expected, numbers_of(normal), numbers_of(scales), g)
+    gradients = reference.add_norm_gradient(expected, as_float64(normal), as_float64(scales), g)
     wanted = [each for name, each in gradients._asdict().items() if has_residual or name != "residual"]
     for number, (tensor, numbers_wanted) in enumerate(zip(made, wanted)):
         assert_close(tensor, numbers_wanted, TOLERANCES[dtype if number == 0 else SINGLE])
 
 
-def all_of(tensors: Sequence[Tensor | None]) -> list[Tensor]:
-    return [tensor for tensor in tensors if tensor is not None]
+def all_of(made: Sequence[kernels.Numbers | None]) -> list[kernels.Numbers]:
+    return [each for each in made if each is not None]
 
 
 def test_add_norm_is_paddles_layer_norm() -> None:
@@ -287,14 +284,14 @@ def test_add_norm_is_paddles_layer_norm() -> None:
     stock.backward(grad_y)
     n = kernels.Norm(gain, shift, 1e-12, NO_DROPOUT)
     y, normal, scales = kernels.add_norm(n, x, residual, SINGLE)
-    assert_close(y, numbers_of(stock), 1e-5)
+    assert_close(y, as_float64(stock), 1e-5)
     assert normal is not None
     assert scales is not None
     made = kernels.add_norm_gradient(n, normal, scales, grad_y, has_residual=True, grad_dtype=SINGLE)
     for tensor, parameter in zip(made, (x, residual, gain, shift)):
         assert parameter.grad is not None
         assert tensor is not None
-        assert_close(tensor, numbers_of(parameter.grad), 1e-5)
+        assert_close(tensor, as_float64(parameter.grad), 1e-5)
 
 
 # Rows
@@ -335,9 +332,9 @@ def test_conversion_rounds_to_the_nearest_and_keeps_what_is_no_number() -> None:
 
 def test_conversion_is_paddles() -> None:
     x = Numbers(SINGLE)(1001)[0]
-    low = on_threads(lambda: [kernels.convert(x, LOW)])[0]
-    assert bits_of(low) == bits_of(x.cast(LOW))
-    assert bits_of(kernels.convert(low, SINGLE)) == bits_of(low.cast(SINGLE))
+    low, stock = on_threads(lambda: [kernels.convert(x, LOW)])[0], x.cast(LOW)
+    assert bits_of(low) == bits_of(stock)
+    assert bits_of(kernels.convert(low, SINGLE)) == bits_of(stock.cast(SINGLE))
     assert kernels.convert(paddle.empty([0, 3]), LOW).shape == [0, 3]
 
 
@@ -394,7 +391,7 @@ def test_adam_step(clip: float) -> None:
     settings = kernels.AdamSettings(0.9, 0.999, 1e-8, clip, 1 - 0.9**4, 1 - 0.999**4)
     how = {"decay": 0.01, "betas": (0.9, 0.999), "epsilon": 1e-8, "clip": clip, "step": 4}
 
-    def step() -> list[Tensor]:
+    def step() -> list[kernels.Numbers]:
         copies = [[tensor.clone() for tensor, _ in group] for group in tensors]
         lowered = [group[0].cast(LOW) for group in copies]
         kernels.adam_step(
@@ -423,7 +420,7 @@ def test_adam_step(clip: float) -> None:
         after = before if v.size == 7 else reference.adam_step(before, g, rate=rate, **how)
         for tensor, wanted in zip((value, moment1, moment2), after):
             assert_close(tensor, wanted, TOLERANCES[SINGLE])
-        assert bits_of(low) == bits_of(value.cast(LOW) if v.size != 1 else tensors[number][0][0].cast(LOW))
+        assert bits_of(low) == bits_of(kernels.convert(value if v.size != 1 else tensors[number][0][0], LOW))
 
 
 def test_adam_steps_are_paddles() -> None:
@@ -440,7 +437,7 @@ def test_adam_steps_are_paddles() -> None:
         addresses = (tensor.data_ptr() for tensor in (value, gradient, moment1, moment2))
         settings = kernels.AdamSettings(0.9, 0.999, 1e-8, 0.0, 1 - 0.9**step, 1 - 0.999**step)
         kernels.adam_step([kernels.AdamTensor(value.size, *addresses, None, 1e-2, 0.1)], settings)
-        assert_close(value, numbers_of(parameter), 3e-6)
+        assert_close(value, as_float64(parameter), 3e-6)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -454,7 +451,7 @@ def test_adam_step_of_rows_is_that_of_the_whole_table(decay: float) -> None:
     gradient[np.delete(np.arange(1000), rows)] = 0
     settings = kernels.AdamSettings(0.9, 0.999, 1e-8, 0.5, 1 - 0.9**4, 1 - 0.999**4)
 
-    def step(*, of_rows: bool) -> list[Tensor]:
+    def step(*, of_rows: bool) -> list[kernels.Numbers]:
         new = [each.copy() for each in (value, moment1, np.abs(moment2))]
         own = [each.ctypes.data for each in (new[0], gradient, *new[1:])]
         table = kernels.AdamTensor(value.size, *own, None, 1e-2, decay)

@@ -7,11 +7,16 @@ import paddle
 import pytest
 from paddle import nn
 from vilbert import kernels
+from vilbert.matrix import Matrix
 from vilbert.packed import PackedRows, Pass
-from vilbert.tape import SummedGradients, node_of, sums_of_rows
-from vilbert.views import numbers_of, tensor_over
+from vilbert.tape import SummedGradients, sums_of_rows
+from vilbert.views import tensor_over
 
 pytestmark = pytest.mark.skipif(not kernels.are_available(), reason="the kernels are not built")
+
+
+def ones(like: Matrix) -> Matrix:
+    return Matrix.over(np.ones(like.shape, np.float32))
 
 
 def gradient_of(linear: nn.Linear) -> np.ndarray:
@@ -35,20 +40,20 @@ def test_rows_that_come_more_than_once_are_summed(count: int) -> None:
 
 def test_an_input_of_several_operators_gets_the_sum_of_their_gradients() -> None:
     first, second, third = (nn.Linear(4, 4) for _ in range(3))
-    x = tensor_over(np.random.default_rng(2).standard_normal((32, 4)).astype(np.float32))
+    x = Matrix.over(np.random.default_rng(2).standard_normal((32, 4)).astype(np.float32))
     shared = Pass(is_training=True, lowered=None, gradients=SummedGradients())
     rows = PackedRows(shared, np.array([0, 32]))
     (middle,) = rows.project(x, first)
     left, right = rows.project(middle, second, third)
     last = rows.attend(left, right, middle, rows, 1, nn.Dropout(0.0))
     assert shared.tape is not None
-    shared.tape.backward(last, paddle.ones_like(last))
+    shared.tape.backward(last, ones(last))
     shared.tape.gradients.finish()
     found = [gradient_of(each).copy() for each in (first, second, third)]
 
     for each in (first, second, third):
         each.clear_gradients()
-    wanted_middle = first(x)
+    wanted_middle = first(tensor_over(x.numpy()))
     scores = second(wanted_middle) @ third(wanted_middle).T / 2
     (nn.functional.softmax(scores) @ wanted_middle).sum().backward()
     for each, gradient in zip((first, second, third), found):
@@ -58,15 +63,17 @@ def test_an_input_of_several_operators_gets_the_sum_of_their_gradients() -> None
 @pytest.mark.parametrize("activation", ["relu", "swish"])
 def test_an_activation_without_a_kernel_has_its_gradient(activation: str) -> None:
     dense = nn.Linear(4, 6)
-    x = tensor_over(np.random.default_rng(3).standard_normal((32, 4)).astype(np.float32))
+    x = Matrix.over(np.random.default_rng(3).standard_normal((32, 4)).astype(np.float32))
     shared = Pass(is_training=True, lowered=None, gradients=SummedGradients())
     y = PackedRows(shared, np.array([0, 32])).intermediate(x, dense, activation)
     assert shared.tape is not None
-    shared.tape.backward(y, paddle.ones_like(y))
+    shared.tape.backward(y, ones(y))
     shared.tape.gradients.finish()
     found = gradient_of(dense).copy()
     dense.clear_gradients()
-    {"relu": nn.functional.relu, "swish": nn.functional.swish}[activation](dense(x)).sum().backward()
+    {"relu": nn.functional.relu, "swish": nn.functional.swish}[activation](
+        dense(tensor_over(x.numpy()))
+    ).sum().backward()
     np.testing.assert_allclose(found, gradient_of(dense), rtol=1e-5, atol=1e-5)
 
 
@@ -74,7 +81,7 @@ def test_nothing_is_recorded_of_what_learns_nothing() -> None:
     frozen, free = nn.Linear(4, 4), nn.Linear(4, 4)
     for parameter in frozen.parameters():
         parameter.stop_gradient = True
-    x = tensor_over(np.ones((32, 4), np.float32))
+    x = Matrix.over(np.ones((32, 4), np.float32))
     shared = Pass(is_training=True, lowered=None, gradients=SummedGradients())
     rows = PackedRows(shared, np.array([0, 32]))
     (middle,) = rows.project(x, frozen)
@@ -82,10 +89,8 @@ def test_nothing_is_recorded_of_what_learns_nothing() -> None:
         (unseen,) = rows.project(middle, free)
     (last,) = rows.project(middle, free)
     assert shared.tape is not None
-    assert [node_of(each) is not None for each in (x, middle, unseen, last)] == [False, False, False, True]
-    shared.tape.backward(last, paddle.ones_like(last))
+    assert [each.node is not None for each in (x, middle, unseen, last)] == [False, False, False, True]
+    shared.tape.backward(last, ones(last))
     shared.tape.gradients.finish()
     assert frozen.weight.grad is None
-    np.testing.assert_allclose(
-        gradient_of(free), numbers_of(middle).T @ np.ones((32, 4), np.float32), rtol=1e-5
-    )
+    np.testing.assert_allclose(gradient_of(free), middle.numpy().T @ np.ones((32, 4), np.float32), rtol=1e-5)
