@@ -55,7 +55,7 @@ def call(name: str, *arguments: Any, operations: int = 0, holds: Any = None) -> 
     Raises a RuntimeError where it fails, or one that waited.
     """
     if _timed is not None or not _waiting.may_wait:
-        _time(name, arguments, operations)
+        _call_now(name, arguments, operations)
         return
     _waiting.calls.append((name, arguments, holds))
     if len(_waiting.calls) >= MOST_WAITING or _waiting.held_bytes >= MOST_HELD_BYTES:
@@ -106,7 +106,7 @@ def timed() -> Iterator[dict[str, Calls]]:
         _timed = None
 
 
-def _time(name: str, arguments: tuple[Any, ...], operations: int) -> None:
+def _call_now(name: str, arguments: tuple[Any, ...], operations: int) -> None:
     started = time.perf_counter()
     message = _functions()[name](*arguments)
     if _timed is not None:

@@ -140,6 +140,7 @@ class KernelLearner:
         """A batch without padding."""
         return dataset.packed(rows)
 
+    @kernels.together()
     def learn(
         self,
         groups: Iterable[PackedBatch],
@@ -157,30 +158,29 @@ class KernelLearner:
         first = list(islice(batches, 2))
         at_once = self._at_once if on_change is not None and len(first) == 1 else None
         gradients = at_once or SummedGradients()
-        with kernels.together():
-            for batch in chain(first, batches):
-                shared = Pass(
-                    is_training=True,
-                    lowered=self._lowered,
-                    seed=seed,
-                    first_stream=stream,
-                    gradients=gradients,
-                    recomputes=self._recomputes,
-                )
-                logits = self._model.region_logits(to_packed_inputs(batch, shared))  # (R,)
-                stream = shared.next_stream
-                assert isinstance(logits, Matrix), "packed rows are matrices"
-                scores, count = logits.numpy(), len(batch.targets)
-                total += cross_entropy(scores[:count], batch.targets) / step_size
-                if not math.isfinite(total):
-                    return total
-                if at_once is not None and on_change is not None:
-                    on_change()
-                assert shared.tape is not None, "the pass has gradients"
-                gradient = np.zeros(len(scores), np.float32)  # those behind the targets are of no region
-                gradient[:count] = cross_entropy_gradient(scores[:count], batch.targets) / step_size
-                shared.tape.backward(logits, Matrix.over(gradient))
-            gradients.finish()
+        for batch in chain(first, batches):
+            shared = Pass(
+                is_training=True,
+                lowered=self._lowered,
+                seed=seed,
+                first_stream=stream,
+                gradients=gradients,
+                recomputes=self._recomputes,
+            )
+            logits = self._model.region_logits(to_packed_inputs(batch, shared))  # (R,)
+            stream = shared.next_stream
+            assert isinstance(logits, Matrix), "packed rows are matrices"
+            scores, count = logits.numpy(), len(batch.targets)
+            total += cross_entropy(scores[:count], batch.targets) / step_size
+            if not math.isfinite(total):
+                return total
+            if at_once is not None and on_change is not None:
+                on_change()
+            assert shared.tape is not None, "the pass has gradients"
+            gradient = np.zeros(len(scores), np.float32)  # those behind the targets are of no region
+            gradient[:count] = cross_entropy_gradient(scores[:count], batch.targets) / step_size
+            shared.tape.backward(logits, Matrix.over(gradient))
+        gradients.finish()
         return total
 
     def optimizer(self, named: Sequence[tuple[str, Tensor]], settings: OptimizerSettings) -> Optimizer:
