@@ -1,4 +1,4 @@
-"""The door to `python/kernels`: its C functions on Paddle tensors and numpy arrays.
+"""The door to `python/kernels`: its C functions on tensors of Paddle and matrices of our own.
 
 The library is optional (`vilbert.kernel_library`); without it everything runs on Paddle's own operators.
 """
@@ -78,11 +78,6 @@ def threads(count: int) -> Iterator[None]:
 def address(x: Numbers | None) -> int | None:
     """Where the numbers lie."""
     return None if x is None else x.data_ptr()
-
-
-def type_of(x: Numbers) -> int:
-    """The library's code for a tensor's type."""
-    return TYPES[x.dtype]
 
 
 def matmul(

@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 
 from vilbert.calls import hold, run_waiting
+from vilbert.tensors import widened
 
 if TYPE_CHECKING:
     from vilbert.tape import Node
@@ -18,7 +19,7 @@ CACHE_LINE_BYTES = 64  # the widest vectors fill one
 MOST_KEPT_BYTES = 2**20  # of a block of memory that is kept for the next one who wants as much
 
 FORMATS = {paddle.float32: "<f4", paddle.bfloat16: "<u2", paddle.int64: "<i8"}  # bfloat16 as its bits
-SIZES_BYTES = {paddle.float32: 4, paddle.bfloat16: 2}
+SIZES_BYTES = {dtype: np.dtype(numpys).itemsize for dtype, numpys in FORMATS.items()}  # of one number
 TYPES = {np.dtype(np.float32): paddle.float32, np.dtype(np.int64): paddle.int64}
 
 
@@ -114,6 +115,4 @@ class Matrix:
     def float32(self) -> np.ndarray:
         """The numbers as float32: in the same memory where they are."""
         numbers = self.numpy()
-        if self.dtype != paddle.bfloat16:
-            return numbers
-        return (numbers.astype(np.uint32) << 16).view(np.float32)
+        return widened(numbers) if self.dtype == paddle.bfloat16 else numbers

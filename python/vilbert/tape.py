@@ -56,9 +56,8 @@ class SummedGradients:
     def whole(self, parameter: Tensor, gradient: Matrix) -> None:
         """Added in place."""
         if parameter.name in self._sums:
-            self._sums[parameter.name][1].numpy()[...] += gradient.numpy()
-        else:
-            self._sums[parameter.name] = parameter, gradient
+            gradient = _sum(self._sums[parameter.name][1], gradient)
+        self._sums[parameter.name] = parameter, gradient
 
     def rows(self, table: Tensor, rows: np.ndarray, grad_rows: np.ndarray) -> None:
         """Added to the rows of a gradient of the table's size."""
@@ -231,6 +230,7 @@ class Tape:
 
 
 def _sum(a: Matrix, b: Matrix) -> Matrix:
+    """Of two of one type; float32 is added up in the first."""
     if a.dtype == paddle.float32:
         total = a.numpy()
         total += b.numpy()

@@ -27,6 +27,13 @@ DTYPES = {
 }
 
 
+def widened(bits: np.ndarray) -> np.ndarray:
+    """The float32 numbers of bfloat16 bits (uint16), in the same shape."""
+    wide = bits.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
+
+
 def map_file(path: str) -> mmap.mmap | bytes:
     """Maps a whole file read-only; pages come in as they are touched."""
     with Path(path).open("rb") as file:
@@ -82,9 +89,7 @@ class TensorFile(Mapping[str, np.ndarray]):
         """The tensor as float32; only narrower or wider types are copied."""
         array = self[name]
         if self._entries[name]["dtype"] == "BF16":
-            wide = array.astype(np.uint32)
-            wide <<= 16
-            return wide.view(np.float32)
+            return widened(array)
         return array if array.dtype == np.float32 else array.astype(np.float32)
 
 
